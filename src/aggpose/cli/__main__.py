@@ -1,0 +1,3 @@
+from aggpose.cli.app import main
+
+main()

@@ -1,0 +1,53 @@
+"""The command line: one file a command, heavy imports inside the commands."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+import typer
+
+from aggpose.errors import UserError
+
+app = typer.Typer(
+    name="aggpose",
+    help="Infant pose estimation, offline. Research use only, not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point. Exit codes: 0 done, 1 a fault of ours, 2 wrong use or unreadable input."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"]
+    try:
+        code = app(arguments, standalone_mode=False)
+    except UserError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"aggpose: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        print("aggpose: stopped", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        print(
+            f"aggpose: internal fault, please report it: {type(error).__name__}: {error} "
+            "(--debug shows where)",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

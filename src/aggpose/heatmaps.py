@@ -1,0 +1,151 @@
+"""Key points to heat maps and back, vectorised over the batch.
+
+Encoding: full-map, un-quantised Gaussians. Decoding: DARK (Zhang et al., "Distribution-Aware
+Coordinate Representation for Human Pose Estimation", CVPR 2020): the heat map is smoothed, its
+logarithm taken, and one Newton step made from the highest cell.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+REACH = 2
+"""The Newton step looks this many cells around the peak (second differences of central ones)."""
+
+_FLOOR = 1e-10
+
+
+def heatmap_sigma(heatmap_width: int) -> float:
+    """The published sigma in heat-map px: 2 at 48 (256x192), 3 at 72 (384x288), in proportion."""
+    return heatmap_width / 24.0
+
+
+def encode_heatmaps(
+    keypoints: np.ndarray, visibility: np.ndarray, size: tuple[int, int], sigma: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussian target maps.
+
+    keypoints: (..., K, 2) in heat-map px. visibility: (..., K), COCO's 0 / 1 / 2.
+    size: (width, height). sigma: px.
+    Returns maps (..., K, height, width) float32 with peak 1 at the un-rounded point, and weights
+    (..., K) float32: 1 where labelled, 0 where not or where the 3-sigma box lies outside the map.
+    Maps of weight 0 are all zero.
+    """
+    width, height = size
+    points = np.asarray(keypoints, dtype=np.float64)
+    finite = np.isfinite(points).all(axis=-1)
+    points = np.where(finite[..., None], points, 0.0)
+    x, y = points[..., 0], points[..., 1]
+    reach = 3 * sigma
+    inside = (x + reach >= 0) & (y + reach >= 0) & (x - reach < width) & (y - reach < height)
+    weights = ((np.asarray(visibility) > 0) & inside & finite).astype(np.float32)
+    # the Gaussian separates: two short vectors a point instead of a full map of exponentials
+    gx = np.exp(-0.5 * ((np.arange(width) - x[..., None]) / sigma) ** 2).astype(np.float32)
+    gy = np.exp(-0.5 * ((np.arange(height) - y[..., None]) / sigma) ** 2).astype(np.float32)
+    gy *= weights[..., None]
+    return gy[..., :, None] * gx[..., None, :], weights
+
+
+def blur_kernel(size: int) -> np.ndarray:
+    """(size,) Gaussian with OpenCV's automatic sigma: ``0.3 * ((size - 1) / 2 - 1) + 0.8``."""
+    if size < 1 or size % 2 == 0:
+        raise ValueError(f"the blur kernel must be odd and positive, not {size}")
+    sigma = 0.3 * ((size - 1) * 0.5 - 1) + 0.8
+    kernel = np.exp(-0.5 * ((np.arange(size) - (size - 1) / 2) / sigma) ** 2)
+    return kernel / kernel.sum()
+
+
+def decode_kernel(heatmap_width: int) -> int:
+    """DARK's kernel for a map: 11 at sigma 2 (width 48), 17 at sigma 3 (width 72)."""
+    return int(round(heatmap_width / 24.0 * 6)) // 2 * 2 - 1
+
+
+def decode_heatmaps(heatmaps: np.ndarray, kernel: int = 11) -> tuple[np.ndarray, np.ndarray]:
+    """Heat maps to sub-pixel coordinates (DARK).
+
+    heatmaps: (B, K, h, w). kernel: odd size of the smoothing window, 11 for sigma 2, 17 for sigma 3.
+    Returns coords (B, K, 2) float64, (x, y) in heat-map px, and scores (B, K), the peak values.
+    A peak of 0 or less gives (0, 0); within one cell of the border the cell itself is returned.
+
+    The published method smooths whole maps, rescales them and clips at 1e-10 before the
+    logarithm. Under the logarithm the rescaling only adds a constant, which the differences do
+    not see, so the window around each peak is enough; maps where the clip could bite are done whole.
+    """
+    batch, joints, height, width = heatmaps.shape
+    flat = heatmaps.reshape(batch * joints, height * width)
+    peak = flat.argmax(axis=1)
+    rows = np.arange(len(flat))
+    scores = flat[rows, peak]
+    px, py = peak % width, peak // width
+    coords = np.stack([px, py], axis=1).astype(np.float64)
+    coords[~(scores > 0)] = 0.0
+
+    x, y = coords[:, 0].astype(np.int64), coords[:, 1].astype(np.int64)
+    refine = np.flatnonzero(
+        (x >= REACH) & (x < width - REACH) & (y >= REACH) & (y < height - REACH)
+    )
+    if len(refine):
+        maps = flat.reshape(-1, height, width)
+        window = _smoothed_windows(maps, refine, x[refine], y[refine], blur_kernel(kernel))
+        coords[refine] += _newton_step(np.log(window))
+    return coords.reshape(batch, joints, 2), scores.reshape(batch, joints)
+
+
+def _smoothed_windows(
+    maps: np.ndarray, which: np.ndarray, x: np.ndarray, y: np.ndarray, kernel: np.ndarray
+) -> np.ndarray:
+    """(n, 5, 5) float64 smoothed cells around each peak (row = y), zero padding at the border."""
+    height, width = maps.shape[1:]
+    half = len(kernel) // 2 + REACH
+    offsets = np.arange(-half, half + 1)
+    cols, rows = x[:, None] + offsets, y[:, None] + offsets
+    patches = maps[
+        which[:, None, None],
+        rows.clip(0, height - 1)[:, :, None],
+        cols.clip(0, width - 1)[:, None, :],
+    ]
+    # band matrix: row i holds the kernel shifted by i, so two products smooth the window
+    band = np.zeros((2 * REACH + 1, len(offsets)))
+    for i in range(2 * REACH + 1):
+        band[i, i : i + len(kernel)] = kernel
+    in_x = band * ((cols >= 0) & (cols < width))[:, None, :]
+    in_y = band * ((rows >= 0) & (rows < height))[:, None, :]
+    window = in_y @ patches @ in_x.transpose(0, 2, 1)
+
+    low = np.flatnonzero((window < _FLOOR).any(axis=(1, 2)))
+    for i in low:  # rare: maps with negative or empty surroundings
+        window[i] = _window_of_whole_map(maps[which[i]], int(x[i]), int(y[i]), kernel)
+    return window
+
+
+def _window_of_whole_map(heatmap: np.ndarray, x: int, y: int, kernel: np.ndarray) -> np.ndarray:
+    """The published way for one map: smooth all of it, rescale to the old peak, clip."""
+    height, width = heatmap.shape
+    half = len(kernel) // 2
+    smooth_y = np.zeros((height, height + 2 * half))
+    smooth_x = np.zeros((width, width + 2 * half))
+    for i in range(height):
+        smooth_y[i, i : i + len(kernel)] = kernel
+    for i in range(width):
+        smooth_x[i, i : i + len(kernel)] = kernel
+    inner = slice(half, -half or None)
+    smooth = smooth_y[:, inner] @ heatmap.astype(np.float64) @ smooth_x[:, inner].T
+    smooth *= heatmap.max() / smooth.max()
+    reach = slice(y - REACH, y + REACH + 1), slice(x - REACH, x + REACH + 1)
+    return np.maximum(smooth[reach], _FLOOR)
+
+
+def _newton_step(log: np.ndarray) -> np.ndarray:
+    """(n, 2) step (dx, dy) to the extremum of the log map from its (n, 5, 5) window (row = y)."""
+    c = REACH
+    dx = 0.5 * (log[:, c, c + 1] - log[:, c, c - 1])
+    dy = 0.5 * (log[:, c + 1, c] - log[:, c - 1, c])
+    dxx = 0.25 * (log[:, c, c + 2] - 2 * log[:, c, c] + log[:, c, c - 2])
+    dyy = 0.25 * (log[:, c + 2, c] - 2 * log[:, c, c] + log[:, c - 2, c])
+    dxy = 0.25 * (
+        log[:, c + 1, c + 1] - log[:, c - 1, c + 1] - log[:, c + 1, c - 1] + log[:, c - 1, c - 1]
+    )
+    det = dxx * dyy - dxy**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        step = np.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], axis=1) / det[:, None]
+    return np.where(det[:, None] != 0, step, 0.0)
