@@ -99,7 +99,7 @@ def input_to_heatmap(input_size: tuple[int, int], heatmap_size: tuple[int, int])
 def heatmap_to_picture(
     center: np.ndarray, size: np.ndarray, heatmap_size: tuple[int, int], rotation: float = 0.0
 ) -> np.ndarray:
-    """(2, 3) affine from heat-map pixels back to picture pixels; heatmap_size is (width, height)."""
+    """(2, 3) affine from heat-map to picture pixels; heatmap_size is (width, height)."""
     return invert_affine(crop_affine(center, size, rotation, heatmap_size))
 
 

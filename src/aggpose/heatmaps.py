@@ -57,19 +57,20 @@ def blur_kernel(size: int) -> np.ndarray:
 
 def decode_kernel(heatmap_width: int) -> int:
     """DARK's kernel for a map: 11 at sigma 2 (width 48), 17 at sigma 3 (width 72)."""
-    return int(round(heatmap_width / 24.0 * 6)) // 2 * 2 - 1
+    return round(heatmap_width / 24.0 * 6) // 2 * 2 - 1
 
 
 def decode_heatmaps(heatmaps: np.ndarray, kernel: int = 11) -> tuple[np.ndarray, np.ndarray]:
     """Heat maps to sub-pixel coordinates (DARK).
 
-    heatmaps: (B, K, h, w). kernel: odd size of the smoothing window, 11 for sigma 2, 17 for sigma 3.
+    heatmaps: (B, K, h, w). kernel: odd size of the smoothing window: 11 for sigma 2, 17 for 3.
     Returns coords (B, K, 2) float64, (x, y) in heat-map px, and scores (B, K), the peak values.
     A peak of 0 or less gives (0, 0); within one cell of the border the cell itself is returned.
 
     The published method smooths whole maps, rescales them and clips at 1e-10 before the
     logarithm. Under the logarithm the rescaling only adds a constant, which the differences do
-    not see, so the window around each peak is enough; maps where the clip could bite are done whole.
+    not see, so the window around each peak is enough; where the clip could bite, the map is done
+    whole.
     """
     batch, joints, height, width = heatmaps.shape
     flat = heatmaps.reshape(batch * joints, height * width)

@@ -6,6 +6,7 @@ no list of pairs can be forgotten. "Left" is the subject's own left.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +36,7 @@ class Skeleton:
     name: short name, as on the command line.
     keypoints: K names, in the order of every array.
     links: pairs of names to draw a line between.
-    sigmas: K object-key-point-similarity sigmas (COCO convention; variance is ``(2 * sigma) ** 2``).
+    sigmas: K object-key-point-similarity sigmas (COCO; variance is ``(2 * sigma) ** 2``).
     upper: names that count as the upper body in half-body augmentation; the others are lower.
     """
 
@@ -134,7 +135,7 @@ def _limb_links(*chains: Sequence[str]) -> tuple[tuple[str, str], ...]:
         (side + a, side + b)
         for chain in chains
         for side in ("left_", "right_")
-        for a, b in zip(chain[:-1], chain[1:], strict=True)
+        for a, b in itertools.pairwise(chain)
     )
 
 

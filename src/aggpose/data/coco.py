@@ -92,8 +92,9 @@ def read_people(annotations: Path, images: Path, skeleton: Skeleton) -> People:
     """The people of a COCO-form file that can train or score a network.
 
     annotations: the JSON file. images: the folder that ``file_name`` is relative to. Pictures are
-    not opened here, only looked for. Left out and counted in ``skipped``: crowds, boxes without size,
-    people without a labelled point of the skeleton, entries without their picture, malformed ones.
+    not opened here, only looked for. Left out and counted in ``skipped``: crowds, boxes without
+    size, people without a labelled point of the skeleton, entries without their picture,
+    malformed ones.
     """
     content = load_coco(annotations)
     names = keypoint_names(content, annotations)

@@ -1,0 +1,61 @@
+"""What a model file says of itself, read and written without torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aggpose.errors import UserError
+from aggpose.skeleton import Skeleton, skeleton_from_names
+
+META_KEY = "aggpose"
+"""Key of the metadata in ONNX (metadata_props) and safetensors files."""
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ModelMeta:
+    """All that is needed to use a network's numbers.
+
+    keypoints: names in the order of the heat maps. input_size: (width, height) px.
+    mean, std: of RGB values in 0..1. box_padding: crop size over (aspect-padded) box size.
+    decode_kernel: DARK's smoothing window, heat-map px. variant: the network's builder name.
+    parameters, macs: counts at input_size for one crop, 0 where not known.
+    licence, source: terms, and where the weights came from.
+    """
+
+    name: str
+    keypoints: tuple[str, ...]
+    input_size: tuple[int, int] = (192, 256)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    box_padding: float = 1.25
+    decode_kernel: int = 11
+    variant: str = ""
+    parameters: int = 0
+    macs: int = 0
+    licence: str = "not stated"
+    source: str = "not stated"
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return skeleton_from_names(self.keypoints)
+
+    def to_json(self) -> str:
+        return json.dumps({"format": 1, **asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelMeta:
+        """Inverse of `to_json`; UserError when the text is not such a description."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            version = values.pop("format")
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+            if version != 1:
+                raise UserError(f"model file of format {version}: update aggpose to read it")
+            return cls(**values)
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"the model file's aggpose metadata is damaged ({error})") from None
