@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import traceback
 
-import click
 import typer
 
 from aggpose.errors import UserError
@@ -25,16 +24,13 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
     try:
-        code = app(arguments, standalone_mode=False)
+        app(arguments)  # usage errors end here with exit code 2 and typer's own words
     except UserError as error:
         if debug:
             traceback.print_exc()
         print(f"aggpose: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         print("aggpose: stopped", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
@@ -46,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
             file=sys.stderr,
         )
         sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(0)
 
 
 if __name__ == "__main__":
