@@ -18,6 +18,11 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def _aggpose() -> None:
+    """Infant pose estimation, offline. Research use only, not a medical device."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 a fault of ours, 2 wrong use or unreadable input."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -44,6 +49,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
     sys.exit(0)
 
+
+from aggpose.cli import train as _train  # noqa: E402
+
+app.command("train")(_train.train)
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,180 @@
+"""Samples for training and validation, and their order.
+
+The order and every random draw are functions of (seed, epoch, position), so that a run that was
+killed goes on with exactly the samples it would have seen, whatever the number of workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from aggpose.data.augment import AugmentRecipe, augment_pixels, sample_crop
+from aggpose.data.coco import People, Person
+from aggpose.data.pictures import read_rgb, warp_picture
+from aggpose.geometry import apply_affine, box_to_crop, crop_affine, heatmap_to_picture
+from aggpose.skeleton import Skeleton
+
+HEATMAP_STRIDE = 4
+
+
+@dataclass(frozen=True)
+class SampleKey:
+    """One draw: which person, and the (seed, epoch, position) that its randomness comes from."""
+
+    index: int
+    seed: int
+    epoch: int
+    position: int
+    input_size: tuple[int, int]
+
+
+class PeopleDataset(Dataset[dict[str, Any]]):
+    """Augmented training samples of one or several `People` with a common skeleton.
+
+    A sample is a dict of ``image`` (3, H, W) uint8 RGB, ``points`` (K, 2) float32 in heat-map px,
+    ``weights`` (K,) float32, 1 where the point counts.
+    """
+
+    def __init__(self, people: Sequence[People], recipe: AugmentRecipe) -> None:
+        self.skeleton: Skeleton = people[0].skeleton
+        if any(p.skeleton != self.skeleton for p in people):
+            raise ValueError("all data sets of one training must be read for one skeleton")
+        self.records: list[Person] = [r for p in people for r in p.records]
+        self.recipe = recipe
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, key: SampleKey) -> dict[str, Any]:
+        person = self.records[key.index]
+        rng = np.random.default_rng([key.seed, key.epoch, key.position])
+        image = read_rgb(person.image_path)
+        width, height = key.input_size
+        crop = sample_crop(
+            person.box,
+            person.keypoints,
+            person.visibility,
+            self.skeleton,
+            width / height,
+            self.recipe,
+            rng,
+        )
+        pixels = warp_picture(image, crop.affine(key.input_size), key.input_size)
+        pixels = augment_pixels(pixels, self.recipe, rng)
+        heatmap_size = (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)
+        points = apply_affine(crop.affine(heatmap_size), person.keypoints)
+        weights = (person.visibility > 0).astype(np.float32)
+        if crop.mirrored:
+            points, weights = points[self.skeleton.mirror], weights[self.skeleton.mirror]
+        inside = ((points >= -0.5) & (points <= np.array(heatmap_size) - 0.5)).all(axis=-1)
+        return {
+            "image": torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
+            "points": torch.from_numpy(points.astype(np.float32)),
+            "weights": torch.from_numpy(weights * inside),
+        }
+
+
+class ValidationDataset(Dataset[dict[str, Any]]):
+    """Plain crops of labelled boxes, with what is needed to bring key points back to the picture.
+
+    A sample is ``image`` (3, H, W) uint8, ``index`` of the record, and ``to_picture`` (2, 3), the
+    affine from heat-map px to picture px.
+    """
+
+    def __init__(self, people: People, input_size: tuple[int, int]) -> None:
+        self.records = people.records
+        self.input_size = input_size
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        person = self.records[index]
+        width, height = self.input_size
+        center, size = box_to_crop(person.box, width / height)
+        affine = crop_affine(center, size, 0.0, self.input_size)
+        pixels = warp_picture(read_rgb(person.image_path), affine, self.input_size)
+        heatmap_size = (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)
+        return {
+            "image": torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
+            "index": index,
+            "to_picture": torch.from_numpy(heatmap_to_picture(center, size, heatmap_size)),
+        }
+
+
+class EpochBatches(Sampler[list[SampleKey]]):
+    """Batches of `SampleKey`, the same for every run of one seed, split over processes.
+
+    lengths, weights: size of each data set and how often each of its people is drawn an epoch; a
+    fraction draws a random part. The k-th batch of all processes together is one slice of the
+    epoch's order, so 2 processes with batches of n see what 1 process with batches of 2n sees. The
+    last, incomplete batch is left out.
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        weights: Sequence[float],
+        batch_size: int,
+        seed: int,
+        sizes: Sequence[tuple[int, tuple[int, int]]],
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        """sizes: (first epoch, input size (width, height)), ascending, beginning with epoch 0."""
+        self.lengths, self.weights = list(lengths), list(weights)
+        self.batch_size, self.seed, self.sizes = batch_size, seed, list(sizes)
+        self.rank, self.world = rank, world
+        self.sampler = self  # where Lightning looks for set_epoch
+        self.epoch = 0
+        self.start_batch = 0
+        if len(self) == 0:
+            raise ValueError(
+                f"{self._draws()} samples an epoch do not fill one batch of {batch_size * world}"
+            )
+
+    def _draws(self) -> int:
+        return sum(round(n * w) for n, w in zip(self.lengths, self.weights, strict=True))
+
+    def __len__(self) -> int:
+        return self._draws() // (self.batch_size * self.world)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Indices of the people drawn in an epoch, in order."""
+        rng = np.random.default_rng([self.seed, epoch])
+        drawn, offset = [], 0
+        for length, weight in zip(self.lengths, self.weights, strict=True):
+            wanted = round(length * weight)
+            rounds = -(-wanted // length) if length else 0
+            indices = [rng.permutation(length) for _ in range(rounds)]
+            drawn.append(offset + np.concatenate(indices)[:wanted] if indices else np.zeros(0, int))
+            offset += length
+        return rng.permutation(np.concatenate(drawn).astype(np.int64))
+
+    def input_size(self, epoch: int) -> tuple[int, int]:
+        return [size for first, size in self.sizes if first <= epoch][-1]
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        epoch, order, size = self.epoch, self.order(self.epoch), self.input_size(self.epoch)
+        start, self.start_batch = self.start_batch, 0
+        for batch in range(start, len(self)):
+            first = (batch * self.world + self.rank) * self.batch_size
+            positions = range(first, first + self.batch_size)
+            yield [SampleKey(int(order[p]), self.seed, epoch, p, size) for p in positions]
+
+
+def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """(B, 3, H, W) uint8 RGB -> float32, (value / 255 - mean) / std, on the images' device."""
+    offset = torch.tensor([255 * m for m in mean], device=images.device)[:, None, None]
+    factor = torch.tensor([1 / (255 * s) for s in std], device=images.device)[:, None, None]
+    return (images.float() - offset) * factor

@@ -1,0 +1,64 @@
+"""Losses over heat maps. All take raw maps (B, K, h, w), points (B, K, 2) in heat-map px (x, y)
+and weights (B, K), and return a scalar: a mean over the batch, so that processes can be averaged.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def _gaussian_axes(points: Tensor, size: tuple[int, int], sigma: float) -> tuple[Tensor, Tensor]:
+    """Factors (B, K, w) and (B, K, h) of the Gaussian with peak 1; size is (width, height)."""
+    axes = []
+    for axis, cells in enumerate(size):
+        grid = torch.arange(cells, device=points.device, dtype=points.dtype)
+        axes.append(torch.exp(-0.5 * ((grid - points[..., axis, None]) / sigma) ** 2))
+    return axes[0], axes[1]
+
+
+def gaussian_targets(
+    points: Tensor, weights: Tensor, size: tuple[int, int], sigma: float
+) -> tuple[Tensor, Tensor]:
+    """Target maps (B, K, h, w) and weights (B, K), as `aggpose.heatmaps.encode_heatmaps`."""
+    bound = torch.tensor(size, device=points.device, dtype=points.dtype)
+    reach = 3 * sigma
+    inside = ((points + reach >= 0) & (points - reach < bound)).all(dim=-1)
+    weights = weights * inside
+    gx, gy = _gaussian_axes(points, size, sigma)
+    return (gy * weights[..., None])[..., :, None] * gx[..., None, :], weights
+
+
+def joint_mse(maps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """(B, K): 0.5 * mean over cells of the squared, weighted difference."""
+    difference = (maps - targets) * weights[..., None, None]
+    return 0.5 * difference.square().mean(dim=(2, 3))
+
+
+def mse_loss(maps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """The published loss: mean over joints of ``0.5 * mse(w * pred, w * target)``."""
+    return joint_mse(maps, targets, weights).mean()
+
+
+def ohkm_loss(maps: Tensor, targets: Tensor, weights: Tensor, top: int = 8) -> Tensor:
+    """Online hard key-point mining: mean over each sample's ``top`` worst joints (published)."""
+    losses = joint_mse(maps, targets, weights)
+    return losses.topk(min(top, losses.shape[1]), dim=1).values.sum(dim=1).div(top).mean()
+
+
+def spatial_cross_entropy(logits: Tensor, points: Tensor, weights: Tensor, sigma: float) -> Tensor:
+    """Cross-entropy of the soft-max over each map's cells against the normalised Gaussian.
+
+    Averaged over each sample's weighted joints, then over samples. A point whose Gaussian has no
+    mass on the map does not count.
+    """
+    height, width = logits.shape[2:]
+    gx, gy = _gaussian_axes(points.float(), (width, height), sigma)
+    mass = gx.sum(-1) * gy.sum(-1)
+    weights = weights * (mass > 1e-3)
+    log_p = F.log_softmax(logits.float().flatten(2), dim=-1).unflatten(2, (height, width))
+    rows = torch.einsum("bkhw,bkw->bkh", log_p, gx)
+    joint = -(rows * gy).sum(-1) / mass.clamp(min=1e-3)
+    per_sample = (joint * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+    return per_sample.mean()

@@ -1,0 +1,159 @@
+"""One training step, one validation, optimiser and schedule, as a LightningModule."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from aggpose.data.coco import People
+from aggpose.data.dataset import HEATMAP_STRIDE, normalise
+from aggpose.geometry import apply_affine
+from aggpose.heatmaps import decode_heatmaps, decode_kernel
+from aggpose.meta import IMAGENET_MEAN, IMAGENET_STD
+from aggpose.network import AggPose
+from aggpose.training.ema import WeightAverage
+from aggpose.training.losses import gaussian_targets, mse_loss, ohkm_loss, spatial_cross_entropy
+from aggpose.training.recipe import LossRecipe, Recipe
+
+
+class PoseModule(L.LightningModule):
+    """Trains `AggPose` by a `Recipe`.
+
+    Checkpoints hold network, average, optimiser, schedule and the place in the epoch. Randomness of
+    the network (stochastic depth) is drawn anew from (seed, step, process) at every step, so that
+    a resumed run draws the same.
+    """
+
+    def __init__(self, net: AggPose, recipe: Recipe, steps_per_epoch: int) -> None:
+        super().__init__()
+        self.net = net
+        self.recipe = recipe
+        self.steps_per_epoch = steps_per_epoch
+        ema = recipe.training.ema
+        self.average = WeightAverage(net, ema) if ema else None
+        self.validation_people: People | None = None
+        self._results: list[dict[str, Any]] = []
+
+    @property
+    def best_net(self) -> AggPose:
+        """The network that validation scores and that is saved: the average where there is one."""
+        return self.average.net if self.average is not None else self.net
+
+    def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
+        images = normalise(batch["image"], IMAGENET_MEAN, IMAGENET_STD)
+        loss = heatmap_loss(
+            self.net.raw(images),
+            batch["points"],
+            batch["weights"],
+            self.recipe.loss,
+            self.recipe.data.input_size,
+        )
+        if not torch.isfinite(loss):
+            raise RuntimeError(
+                f"the loss is {loss.item()} at step {self.global_step}: lower the rate"
+            )
+        self.log("loss", loss, prog_bar=True, batch_size=len(images))
+        return loss
+
+    def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
+        epoch_seed = self.recipe.training.seed * 1_000_003 + self.current_epoch
+        torch.manual_seed((epoch_seed * 1_000_003 + batch_index) * 64 + self.global_rank)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        # here and not at the batch's end: a checkpoint written there must hold this step's average
+        if self.average is not None:
+            self.average.update(self.net)
+
+    def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        images = normalise(batch["image"], IMAGENET_MEAN, IMAGENET_STD)
+        maps = self.best_net(images).float().cpu().numpy()
+        coords, scores = decode_heatmaps(maps, decode_kernel(maps.shape[3]))
+        to_picture = batch["to_picture"].cpu().numpy()
+        assert self.validation_people is not None
+        for i, index in enumerate(batch["index"].tolist()):
+            person = self.validation_people.records[index]
+            points = apply_affine(to_picture[i], coords[i])
+            triples = np.concatenate([points, scores[i][:, None]], axis=1)
+            self._results.append(
+                {
+                    "image_id": person.image_id,
+                    "category_id": 1,
+                    "keypoints": triples,
+                    "score": float(scores[i].mean()),
+                }
+            )
+
+    def on_validation_epoch_end(self) -> None:
+        results, self._results = self._results, []
+        if self.trainer.world_size > 1:
+            gathered: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(gathered, results)
+            results = [result for part in gathered for result in part]
+        if self.trainer.sanity_checking:
+            return
+        from aggpose.training.validation import validation_ap
+
+        assert self.validation_people is not None
+        ap = validation_ap(self.recipe, self.validation_people.skeleton, results)
+        self.log("val_ap", ap, prog_bar=True, rank_zero_only=False, sync_dist=False)
+
+    def configure_optimizers(self) -> Any:
+        training = self.recipe.training
+        optimiser = torch.optim.AdamW(
+            parameter_groups(self.net, training.weight_decay, training.decay_all),
+            lr=training.learning_rate,
+            fused=True,
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: learning_rate_factor(step, self.recipe, self.steps_per_epoch)
+        )
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def heatmap_loss(
+    maps: Tensor, points: Tensor, weights: Tensor, loss: LossRecipe, full_size: tuple[int, int]
+) -> Tensor:
+    """The recipe's loss on raw maps (B, K, h, w); full_size: (width, height) sigma is for."""
+    height, width = maps.shape[2:]
+    sigma = max(1.0, loss.sigma * width * HEATMAP_STRIDE / full_size[0])
+    if loss.kind == "spatial_cross_entropy":
+        return spatial_cross_entropy(maps, points, weights, sigma)
+    targets, weights = gaussian_targets(points, weights, (width, height), sigma)
+    if loss.kind == "ohkm":
+        return ohkm_loss(maps.float(), targets, weights, loss.ohkm_top)
+    return mse_loss(maps.float(), targets, weights)
+
+
+def parameter_groups(net: nn.Module, weight_decay: float, decay_all: bool) -> list[dict[str, Any]]:
+    """Two groups: with and without weight decay (norms and biases, unless decay_all)."""
+    decayed, plain = [], []
+    for parameter in net.parameters():
+        if parameter.requires_grad:
+            (decayed if decay_all or parameter.ndim > 1 else plain).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def learning_rate_factor(step: int, recipe: Recipe, steps_per_epoch: int) -> float:
+    """The schedule's factor of the learning rate at an optimiser step."""
+    schedule = recipe.schedule
+    if step < schedule.warmup_steps:
+        return (step + 1) / schedule.warmup_steps
+    if schedule.kind == "step":
+        epoch = step / steps_per_epoch
+        return schedule.factor ** sum(epoch >= milestone for milestone in schedule.milestones)
+    total = max(1, recipe.training.epochs * steps_per_epoch - schedule.warmup_steps)
+    part = min(1.0, (step - schedule.warmup_steps) / total)
+    return schedule.final + (1 - schedule.final) * 0.5 * (1 + math.cos(math.pi * part))

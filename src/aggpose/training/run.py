@@ -1,0 +1,258 @@
+"""From a recipe to weights: data, trainer, checkpoints, the final file."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch.utils.data import DataLoader, DistributedSampler
+
+from aggpose.data.coco import People, read_people
+from aggpose.data.dataset import HEATMAP_STRIDE, EpochBatches, PeopleDataset, ValidationDataset
+from aggpose.errors import UserError
+from aggpose.heatmaps import decode_kernel
+from aggpose.meta import ModelMeta
+from aggpose.network import (
+    AggPose,
+    build_network,
+    count_macs,
+    count_parameters,
+    load_weights,
+    save_checkpoint,
+)
+from aggpose.skeleton import get_skeleton
+from aggpose.training.callbacks import BestWeights, PlaceKeeper, ProgressLines
+from aggpose.training.module import PoseModule
+from aggpose.training.recipe import DataRecipe, DataSource, Recipe
+
+LAST = "last.ckpt"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """People to learn from, people to validate on (or None), and the order's generator."""
+
+    dataset: PeopleDataset
+    validation: People | None
+    lengths: tuple[int, ...]
+
+    def batches(self, recipe: Recipe, rank: int = 0, world: int = 1) -> EpochBatches:
+        data, training = recipe.data, recipe.training
+        sizes = [(0, data.input_size)]
+        if data.low_resolution:
+            low = data.low_resolution
+            sizes = [(0, low.input_size), (low.epochs, data.input_size)]
+        weights = [source.weight for source in data.train]
+        return EpochBatches(
+            self.lengths, weights, training.batch_size, training.seed, sizes, rank, world
+        )
+
+
+def read_training_data(recipe: Recipe, say: Callable[[str], None] = print) -> TrainingData:
+    """Read the recipe's annotation files; what is left out is counted and said."""
+    skeleton = get_skeleton(recipe.skeleton)
+
+    def read(source: DataSource) -> People:
+        annotations, images = _located(recipe.data, source)
+        people = read_people(annotations, images, skeleton)
+        skipped = ", ".join(f"{n} {why}" for why, n in people.skipped.items()) or "none"
+        say(f"{annotations}: {len(people.records)} people, left out: {skipped}")
+        if not people.records:
+            raise UserError(f"{annotations}: no usable person (left out: {skipped})")
+        return people
+
+    train = [read(source) for source in recipe.data.train]
+    validation = read(recipe.data.validation) if recipe.data.validation else None
+    dataset = PeopleDataset(train, recipe.augment)
+    return TrainingData(dataset, validation, tuple(len(p.records) for p in train))
+
+
+def _located(data: DataRecipe, source: DataSource) -> tuple[Path, Path]:
+    return data.root / source.annotations, data.root / source.images
+
+
+def make_network(recipe: Recipe, say: Callable[[str], None] = print) -> AggPose:
+    """The recipe's network, with its start weights loaded where a file is named."""
+    torch.manual_seed(recipe.training.seed)
+    options = recipe.network
+    softmax = recipe.loss.kind == "spatial_cross_entropy"
+    net = build_network(
+        options.variant,
+        keypoints=len(get_skeleton(recipe.skeleton)),
+        drop_path=options.drop_path,
+        residual=options.residual,
+        init=options.init,
+        output="softmax" if softmax else "heatmaps",
+        sigma=recipe.loss.sigma,
+    )
+    if recipe.initialise is not None:
+        report = load_weights(net, recipe.initialise)
+        say(f"{recipe.initialise}: {report}")
+    return net
+
+
+def train(
+    recipe: Recipe,
+    resume: bool = False,
+    devices: int = 1,
+    nodes: int = 1,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Train by a recipe; returns the path of the final weights (``weights.safetensors``).
+
+    Writes into ``recipe.out``: ``recipe.json``, ``logs/`` (CSV and TensorBoard), ``checkpoints/``
+    (``last.ckpt`` to resume from, the best by validation AP), ``weights.safetensors``, all
+    atomically.
+    resume: go on from ``last.ckpt``: same data order, optimiser, average and schedule.
+    devices, nodes: processes a machine and machines, for DDP (under torchrun or SLURM too).
+    """
+    checkpoints = recipe.out / "checkpoints"
+    last = checkpoints / LAST
+    rank = int(os.environ.get("LOCAL_RANK", 0))
+    if resume and not last.is_file():
+        raise UserError(f"{last}: no checkpoint to resume from; start without --resume")
+    if not resume and last.is_file() and rank == 0:
+        raise UserError(
+            f"{last}: a run is already there; give --resume to go on, or out=FOLDER for a new one"
+        )
+    if recipe.training.threads:
+        torch.set_num_threads(recipe.training.threads)
+    data = read_training_data(recipe, say if rank == 0 else _silent)
+    net = make_network(recipe, say if rank == 0 else _silent)
+    steps = len(data.batches(recipe, 0, devices * nodes)) // recipe.training.accumulate
+    if steps == 0:
+        raise UserError("training.accumulate is larger than the batches of an epoch: lower it")
+    module = PoseModule(net, recipe, steps)
+    module.validation_people = data.validation
+    _prepare_folder(recipe)
+    trainer = _trainer(recipe, devices, nodes, say)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*(re-)?instantiate your .*sampler.*")
+        trainer.fit(
+            module,
+            datamodule=_Data(data, recipe),
+            ckpt_path=str(last) if resume else None,
+            weights_only=False if resume else None,
+        )
+    final = recipe.out / "weights.safetensors"
+    if trainer.is_global_zero:
+        save_checkpoint(module.best_net, final, training_meta(recipe, module.best_net))
+    return final
+
+
+def training_meta(recipe: Recipe, net: AggPose) -> ModelMeta:
+    """What the weights of a training say of themselves."""
+    size = recipe.data.input_size
+    sources = ", ".join(str(source.annotations) for source in recipe.data.train)
+    return ModelMeta(
+        name=recipe.name,
+        keypoints=get_skeleton(recipe.skeleton).keypoints,
+        input_size=size,
+        decode_kernel=decode_kernel(size[0] // HEATMAP_STRIDE),
+        antialias=True,
+        variant=net.config.name,
+        parameters=count_parameters(net),
+        macs=count_macs(net, size),
+        licence=recipe.licence,
+        source=f"trained by aggpose on {sources}",
+    )
+
+
+def _trainer(recipe: Recipe, devices: int, nodes: int, say: Callable[[str], None]) -> L.Trainer:
+    training = recipe.training
+    folder = recipe.out / "checkpoints"
+    on_terminal = sys.stderr.isatty()
+    callbacks: list[Callback] = [
+        BestWeights(folder / "best.safetensors", lambda m: training_meta(m.recipe, m.best_net)),
+        PlaceKeeper(folder / LAST, training.checkpoint_every_steps),
+    ]
+    if not on_terminal:
+        callbacks.append(ProgressLines(say))
+    accelerator = training.accelerator
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    return L.Trainer(
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        strategy="ddp" if devices * nodes > 1 else "auto",
+        precision=training.precision,
+        max_epochs=training.epochs,
+        accumulate_grad_batches=training.accumulate,
+        gradient_clip_val=training.clip or None,
+        check_val_every_n_epoch=training.validate_every_epochs,
+        num_sanity_val_steps=0,
+        limit_val_batches=1.0 if recipe.data.validation else 0,
+        use_distributed_sampler=False,
+        callbacks=callbacks,
+        enable_checkpointing=False,
+        enable_progress_bar=on_terminal,
+        enable_model_summary=False,
+        log_every_n_steps=20,
+        logger=[
+            CSVLogger(recipe.out, name="logs", version="csv"),
+            TensorBoardLogger(recipe.out, name="logs", version="tensorboard"),
+        ],
+    )
+
+
+def _silent(text: str) -> None:
+    del text
+
+
+def _prepare_folder(recipe: Recipe) -> None:
+    try:
+        recipe.out.mkdir(parents=True, exist_ok=True)
+        temporary = recipe.out / f".recipe.{os.getpid()}.tmp"
+        temporary.write_text(json.dumps(recipe.model_dump(mode="json"), indent=1), encoding="utf-8")
+        temporary.replace(recipe.out / "recipe.json")
+    except OSError as error:
+        raise UserError(f"{recipe.out}: cannot be written ({error.strerror})") from None
+
+
+class _Data(L.LightningDataModule):
+    """Loaders that know which process they serve and where a resumed epoch goes on."""
+
+    def __init__(self, data: TrainingData, recipe: Recipe) -> None:
+        super().__init__()
+        self.data, self.recipe = data, recipe
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        trainer = self.trainer
+        assert trainer is not None
+        batches = self.data.batches(self.recipe, trainer.global_rank, trainer.world_size)
+        batches.set_epoch(trainer.current_epoch)
+        progress = trainer.fit_loop.epoch_loop.batch_progress.current
+        batches.start_batch = progress.processed % len(batches)
+        workers = self.recipe.data.workers
+        return DataLoader(
+            self.data.dataset,
+            batch_sampler=batches,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def val_dataloader(self) -> Any:
+        if self.data.validation is None:
+            return []
+        trainer = self.trainer
+        assert trainer is not None
+        people = ValidationDataset(self.data.validation, self.recipe.data.input_size)
+        sampler = None
+        if trainer.world_size > 1:
+            sampler = DistributedSampler(
+                people, trainer.world_size, trainer.global_rank, shuffle=False
+            )
+        return DataLoader(people, batch_size=self.recipe.training.batch_size, sampler=sampler)
