@@ -101,7 +101,8 @@ def load_checkpoint(path: str | Path, keypoints: int | None = None) -> AggPose:
     keypoints: number of heat maps; another number than the file's keeps everything but the last
         layer, which starts anew, and says so in the report.
     The network's configuration is read off the file. Every tensor must find its place: a
-    partial load raises UserError. ``net.meta`` is the `ModelMeta`, ``net.load_report`` the `LoadReport`.
+    partial load raises UserError. ``net.meta`` is the `ModelMeta`,
+    ``net.load_report`` the `LoadReport`.
     """
     checkpoint = read_checkpoint(path)
     if checkpoint.kind == "trunk":

@@ -16,7 +16,7 @@ class Aggregation(nn.Module):
     """One exchange between the finest n levels: each gets its neighbours and itself, merged.
 
     Level i (0 is the finest) concatenates down(i - 1), own, up(i + 1), in this order. Exception,
-    kept because the published weights were trained so: the second level of the two-level aggregation
+    kept because the published weights were trained so: the second level of the two-level one
     has own before down.
     """
 
