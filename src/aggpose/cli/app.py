@@ -50,8 +50,10 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(0)
 
 
+from aggpose.cli import predict as _predict  # noqa: E402
 from aggpose.cli import train as _train  # noqa: E402
 
+app.command("predict")(_predict.predict)
 app.command("train")(_train.train)
 
 if __name__ == "__main__":

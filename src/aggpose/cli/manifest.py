@@ -1,0 +1,42 @@
+"""The manifest beside every result: what was done, with what, to what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from aggpose import __version__
+from aggpose.inference.predict import Model
+from aggpose.inference.runtime import file_sha256
+
+STATEMENT = "Research use only, not a medical device."
+
+
+def describe_model(model: Model) -> dict[str, Any]:
+    """Name, hash and terms of the weights, and where they ran."""
+    meta = model.meta
+    return {
+        "name": meta.name,
+        "file": model.path.name,
+        "sha256": model.sha256(),
+        "keypoints": list(meta.keypoints),
+        "input_size": list(meta.input_size),
+        "licence": meta.licence,
+        "source": meta.source,
+        "device": model.device,
+    }
+
+
+def describe_input(path: Path) -> dict[str, Any]:
+    return {"file": path.name, "path": str(path), "sha256": file_sha256(path)}
+
+
+def manifest(model: dict[str, Any], settings: dict[str, Any], **parts: Any) -> dict[str, Any]:
+    """The whole manifest. parts: inputs, counts, warnings and what else belongs to the kind."""
+    return {
+        "aggpose": __version__,
+        "statement": STATEMENT,
+        "model": model,
+        "settings": settings,
+        **parts,
+    }

@@ -1,0 +1,153 @@
+"""`aggpose predict` on pictures: results in COCO's form, overlays and one manifest."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from aggpose.cli.manifest import describe_input, manifest
+from aggpose.cli.predict_jobs import PICTURES_MANIFEST, PICTURES_RESULTS, Job
+from aggpose.cli.progress import Steps
+from aggpose.cli.sources import Source
+from aggpose.draw import FaceCover, draw_notice, draw_poses
+from aggpose.errors import UserError
+from aggpose.formats.coco_results import ResultsWriter, result_entries, write_json
+from aggpose.formats.poses_csv import PosesCsvWriter
+from aggpose.inference.pictures import read_picture
+from aggpose.inference.predict import DEFAULT_BATCH
+from aggpose.pose import Poses
+
+
+def predict_pictures(job: Job, sources: list[Source]) -> list[str]:
+    """All files of some pictures; returns one line on each that could not be used.
+
+    Where none could be used, nothing is written.
+    """
+    done = _PicturesDone()
+    try:
+        _write_pictures(job, sources, done)
+    except _NothingReadable:
+        return done.failed
+    settings = job.settings
+    warnings = [f"nobody was found in {name}" for name in done.nobody]
+    found = len(done.inputs) - len(done.nobody)
+    parts: dict[str, Any] = {
+        "inputs": done.inputs,
+        "counts": {
+            "pictures": len(done.inputs),
+            "pictures_with_infant": found,
+            "pictures_without_infant": len(done.nobody),
+            "unreadable": len(done.failed),
+        },
+    }
+    if settings.hide_face and "video" in settings.kinds(True):
+        parts["face_hidden"] = len(done.inputs) - len(done.not_hidden)
+        parts["face_not_hidden"] = done.not_hidden
+        warnings += [f"the face could not be hidden in {name}" for name in done.not_hidden]
+    parts["warnings"] = [*warnings, *done.failed]
+    content = manifest(job.model_description, job.settings_description(True), **parts)
+    write_json(settings.out / PICTURES_MANIFEST, content, indent=2)
+    print(f"{len(done.inputs)} pictures, infant in {found} -> {settings.out}")
+    for warning in warnings:
+        print(f"aggpose: {warning}", file=sys.stderr)
+    return done.failed
+
+
+class _NothingReadable(Exception):
+    """No picture could be read: results begun are dropped."""
+
+
+@dataclass
+class _PicturesDone:
+    """What became of the pictures. failed: one line each; nobody, not_hidden: file names."""
+
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    nobody: list[str] = field(default_factory=list)
+    not_hidden: list[str] = field(default_factory=list)
+
+
+def _write_pictures(job: Job, sources: list[Source], done: _PicturesDone) -> None:
+    with ExitStack() as outputs:
+        results = None
+        if "coco" in job.settings.kinds(True):
+            results = outputs.enter_context(ResultsWriter(job.settings.out / PICTURES_RESULTS))
+        steps = outputs.enter_context(Steps("pictures", "pictures", len(sources)))
+        for source, image_id in zip(sources, _image_ids(job, sources), strict=True):
+            steps.advance()
+            try:
+                image, poses = _picture_poses(job, source)
+            except UserError as error:
+                done.failed.append(str(error))
+                continue
+            if results is not None:
+                selected = poses.select(job.skeleton)
+                results.write(result_entries(selected, image_id, source.path.name))
+            if not _save_picture(job, source, image, poses):
+                done.not_hidden.append(source.path.name)
+            done.inputs.append(describe_input(source.path) | {"image_id": image_id})
+            if not len(poses):
+                done.nobody.append(source.path.name)
+        if not done.inputs:
+            raise _NothingReadable
+
+
+def _image_ids(job: Job, sources: list[Source]) -> list[int]:
+    """COCO's: of the box file, or the pictures' names where all are numbers, else from 1 on."""
+    if job.boxes is not None:
+        given = [job.boxes.image_id(s.path) for s in sources]
+    else:
+        given = [int(s.path.stem) if s.path.stem.isdecimal() else None for s in sources]
+    ids = [i for i in given if i is not None]
+    if len(set(ids)) == len(sources):
+        return ids
+    return list(range(1, len(sources) + 1))
+
+
+def _picture_poses(job: Job, source: Source) -> tuple[np.ndarray, Poses]:
+    image = read_picture(source.path)
+    settings, given = job.settings, job.boxes
+    if given is None:
+        return image, job.model.predict(image, flip_test=settings.flip_test)
+    found = given.of_picture(source.path)
+    (poses,) = job.model.predict_many(
+        [(image, found[:, :4], found[:, 4])],
+        flip_test=settings.flip_test,
+        batch_size=settings.batch_size or DEFAULT_BATCH,
+    )
+    return image, poses
+
+
+def _save_picture(job: Job, source: Source, image: np.ndarray, poses: Poses) -> bool:
+    """Overlay and table of one picture; False when a face should be hidden and is not."""
+    settings, kinds = job.settings, job.settings.kinds(True)
+    selected = poses.select(job.skeleton)
+    if "csv" in kinds:
+        with PosesCsvWriter(settings.output(source, "csv"), job.skeleton) as table:
+            table.write(0, 0.0, selected)
+    hidden = True
+    if "video" in kinds:
+        if settings.hide_face:
+            hidden = FaceCover(poses.skeleton).cover(image, poses, 0, 0.0)
+        draw_notice(draw_poses(image, selected))
+        write_jpeg(settings.output(source, "video"), image)
+    return hidden
+
+
+def write_jpeg(path: Path, image: np.ndarray) -> None:
+    """image: (H, W, 3) uint8 RGB. Whole or not at all."""
+    done, coded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise UserError(f"{path}: a picture of {image.shape[1]}x{image.shape[0]} px is too large")
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_bytes(coded.tobytes())
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from None

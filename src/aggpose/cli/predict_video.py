@@ -1,0 +1,139 @@
+"""`aggpose predict` on one video: table, overlay and manifest."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from aggpose.cli.manifest import describe_input, manifest
+from aggpose.cli.predict_jobs import Job
+from aggpose.cli.progress import Steps
+from aggpose.cli.sources import Source
+from aggpose.draw import FaceCover, draw_notice, draw_poses
+from aggpose.formats.coco_results import ResultsWriter, result_entries, write_json
+from aggpose.formats.poses_csv import PosesCsvWriter
+from aggpose.skeleton import Skeleton
+from aggpose.video.overlap import Behind
+from aggpose.video.reader import VideoReader
+from aggpose.video.track import FramePoses, pose_frames
+from aggpose.video.writer import VideoWriter
+
+
+@dataclass
+class _Tally:
+    """What is counted over the frames of a video."""
+
+    counts: Counter[str] = field(
+        default_factory=lambda: Counter(frames=0, frames_with_infant=0, frames_without_infant=0)
+    )
+
+    def add(self, frame: FramePoses) -> None:
+        self.counts["frames"] += 1
+        self.counts["frames_with_infant" if len(frame.poses) else "frames_without_infant"] += 1
+
+    def warnings(self) -> list[str]:
+        frames, without = self.counts["frames"], self.counts["frames_without_infant"]
+        if without == frames:
+            return ["nobody was found in any frame"]
+        return [f"nobody was found in {without} of {frames} frames"] if without else []
+
+
+def predict_one_video(job: Job, source: Source, alone: bool = True) -> dict[str, Any]:
+    """All files of one video; returns the manifest. alone: it is the only video of the call.
+
+    Decoding, the network and drawing with encoding run at the same time. The files take their
+    names together at the end.
+    """
+    settings, kinds = job.settings, job.settings.kinds(False)
+    with VideoReader(source.path) as reader, ExitStack() as outputs:
+        boxes = None if job.boxes is None else job.boxes.of_video(source.path, alone)
+        cover = FaceCover(job.model.skeleton) if settings.hide_face and "video" in kinds else None
+        tally = _Tally()
+        table = results = overlay = None
+        if "csv" in kinds:
+            table = outputs.enter_context(
+                PosesCsvWriter(settings.output(source, "csv"), job.skeleton)
+            )
+        if "coco" in kinds:
+            results = outputs.enter_context(ResultsWriter(settings.output(source, "coco")))
+        if "video" in kinds:
+            info = reader.info
+            writer = outputs.enter_context(
+                VideoWriter(settings.output(source, "video"), info.size, info.time_base, info.rate)
+            )
+            overlay = Behind[FramePoses](
+                lambda frame: _draw_frame(writer, frame, job.skeleton, cover)
+            )
+            outputs.callback(overlay.stop)
+        steps = outputs.enter_context(Steps(source.path.name, "frames", reader.info.frames))
+        frames = pose_frames(job.model, reader, boxes, settings.flip_test, settings.batch_size)
+        outputs.callback(frames.close)
+        for frame in frames:
+            poses = frame.poses.select(job.skeleton)
+            tally.add(frame)
+            if table is not None:
+                table.write(frame.index, frame.time_s, poses)
+            if results is not None:
+                results.write(result_entries(poses, frame.index, source.path.name))
+            if overlay is not None:
+                overlay.put(frame)
+            steps.advance()
+        if overlay is not None:
+            overlay.finish()
+    return _finish_video(job, source, reader, tally, cover)
+
+
+def _draw_frame(
+    writer: VideoWriter, frame: FramePoses, skeleton: Skeleton, cover: FaceCover | None
+) -> None:
+    image = frame.image
+    if cover is not None:
+        # the face is found with all points that the network has, not only those asked for
+        cover.cover(image, frame.poses, frame.index, frame.time_s)
+    draw_poses(image, frame.poses.select(skeleton))
+    writer.write(draw_notice(image), frame.pts)
+
+
+def _finish_video(
+    job: Job, source: Source, reader: VideoReader, tally: _Tally, cover: FaceCover | None
+) -> dict[str, Any]:
+    settings, info = job.settings, reader.info
+    warnings = [*reader.warnings, *tally.warnings()]
+    parts: dict[str, Any] = {
+        "input": describe_input(source.path),
+        "video": {
+            "size": list(info.size),
+            "rotation_applied": info.rotation,
+            "start_s": info.start_s,
+            "frames_a_second": None if info.rate is None else round(float(info.rate), 6),
+        },
+        "counts": dict(tally.counts),
+    }
+    if cover is not None:
+        hidden = tally.counts["frames"] - len(cover.not_hidden)
+        parts["face_hidden"] = hidden
+        parts["face_not_hidden"] = cover.not_hidden
+        if cover.not_hidden:
+            warnings.append(
+                f"the face could not be hidden in {len(cover.not_hidden)} frame(s): "
+                "look at them before the overlay leaves your hands"
+            )
+    parts["warnings"] = warnings
+    content = manifest(job.model_description, job.settings_description(False), **parts)
+    write_json(settings.output(source, "manifest"), content, indent=2)
+    counts = tally.counts
+    print(
+        f"{source.path.name}: {counts['frames']} frames, "
+        f"infant in {counts['frames_with_infant']} -> "
+        + ", ".join(
+            str(settings.output(source, kind))
+            for kind in ("csv", "coco", "video", "manifest")
+            if kind == "manifest" or kind in settings.kinds(False)
+        )
+    )
+    for warning in warnings:
+        print(f"aggpose: {source.path.name}: {warning}", file=sys.stderr)
+    return content

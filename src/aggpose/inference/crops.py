@@ -1,0 +1,122 @@
+"""Cutting crops, running the network on them, and bringing key points back to the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from aggpose.geometry import (
+    apply_affine,
+    box_to_crop,
+    crop_affine,
+    flip_back,
+    heatmap_to_picture,
+    xyxy_to_xywh,
+)
+from aggpose.heatmaps import decode_heatmaps
+from aggpose.inference.runtime import Runtime
+from aggpose.meta import ModelMeta
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What part of a picture the network looks at.
+
+    box: (4,) xyxy px, the box asked for. center: (2,) px. size: (2,) = (width, height) px, along
+    the crop's own axes. rotation: degrees; positive turns the content counter-clockwise.
+    """
+
+    box: np.ndarray
+    center: np.ndarray
+    size: np.ndarray
+    rotation: float = 0.0
+
+
+def crop_of_box(
+    box: np.ndarray, meta: ModelMeta, rotation: float = 0.0, padding: float | None = None
+) -> Crop:
+    """The crop that shows a box. box: (4,) xyxy px. padding: None for the model's own.
+
+    With a rotation, the crop covers the box as it lies in the turned picture.
+    """
+    width, height = meta.input_size
+    x, y, w, h = xyxy_to_xywh(box)
+    angle = np.deg2rad(rotation)
+    cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
+    turned_w, turned_h = w * cos + h * sin, w * sin + h * cos
+    # a crop of one pixel or less has no scale
+    turned_w, turned_h = max(turned_w, 2.0), max(turned_h, 2.0)
+    xywh = np.array([x + w / 2 - turned_w / 2, y + h / 2 - turned_h / 2, turned_w, turned_h])
+    center, size = box_to_crop(
+        xywh, width / height, meta.box_padding if padding is None else padding
+    )
+    return Crop(np.asarray(box, dtype=np.float64), center, size, rotation)
+
+
+def cut_crop(image: np.ndarray, crop: Crop, meta: ModelMeta, out: np.ndarray) -> None:
+    """Warp a crop and normalise it into ``out``.
+
+    image: (H, W, 3) uint8 RGB. out: (3, h, w) float32, written. Bilinear, zeros outside of the
+    picture, as published.
+    """
+    affine = crop_affine(crop.center, crop.size, crop.rotation, meta.input_size)
+    warped = cv2.warpAffine(image, affine, meta.input_size, flags=cv2.INTER_LINEAR)
+    std = np.asarray(meta.std, dtype=np.float32)
+    scale = (1.0 / (255.0 * std)).reshape(3, 1, 1)
+    shift = (np.asarray(meta.mean, dtype=np.float32) / std).reshape(3, 1, 1)
+    np.multiply(warped.transpose(2, 0, 1), scale, out=out)
+    out -= shift
+
+
+def cut_crops(images: Sequence[np.ndarray], crops: Sequence[Crop], meta: ModelMeta) -> np.ndarray:
+    """(B, 3, H, W) float32 batch of the i-th crop of the i-th image."""
+    width, height = meta.input_size
+    batch = np.empty((len(crops), 3, height, width), np.float32)
+    for image, crop, out in zip(images, crops, batch, strict=True):
+        cut_crop(image, crop, meta, out)
+    return batch
+
+
+def run_flipped(runtime: Runtime, batch: np.ndarray) -> np.ndarray:
+    """Mean of a batch's heat maps and those of its mirror image, brought back; no shift."""
+    maps = runtime.run(batch)
+    mirrored = runtime.run(np.ascontiguousarray(batch[..., ::-1]))
+    return (maps + flip_back(mirrored, runtime.meta.skeleton)) * 0.5
+
+
+def estimate(
+    runtime: Runtime, batch: np.ndarray, crops: Sequence[Crop], flip_test: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Key points of crops that were cut before.
+
+    batch: (B, 3, H, W) from `cut_crops`. Returns keypoints (B, K, 2) float64 in picture px and
+    scores (B, K) float32, the peaks.
+    """
+    maps = run_flipped(runtime, batch) if flip_test else runtime.run(batch)
+    height, width = maps.shape[-2:]
+    coords, scores = decode_heatmaps(maps, runtime.meta.decode_kernel)
+    for i, crop in enumerate(crops):
+        back = heatmap_to_picture(crop.center, crop.size, (width, height), crop.rotation)
+        coords[i] = apply_affine(back, coords[i])
+    return coords, scores
+
+
+def look(
+    runtime: Runtime,
+    images: Sequence[np.ndarray],
+    crops: Sequence[Crop],
+    flip_test: bool = False,
+    batch_size: int = 8,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`cut_crops` and `estimate` in batches: keypoints (n, K, 2) px and scores (n, K)."""
+    keypoints, scores = [], []
+    for start in range(0, len(crops), batch_size):
+        part = slice(start, start + batch_size)
+        batch = cut_crops(images[part], crops[part], runtime.meta)
+        points, peaks = estimate(runtime, batch, crops[part], flip_test)
+        keypoints.append(points)
+        scores.append(peaks)
+    return np.concatenate(keypoints), np.concatenate(scores)

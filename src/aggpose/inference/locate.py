@@ -1,0 +1,151 @@
+"""Finding the one infant with the pose network itself, without a detector.
+
+Detectors trained on standing adults miss lying infants. The pose network was trained on infants in
+every direction, so it looks at the whole picture first, then again and closer at a crop around its
+own key points. Where it stays unsure it looks at the picture turned by 90, 180 and 270 degrees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aggpose.geometry import keypoints_box
+from aggpose.inference.crops import Crop, crop_of_box, look
+from aggpose.inference.runtime import Runtime
+from aggpose.pose import Poses
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """When a pose counts. Scores are heat-map peaks, in 0..1.
+
+    point: a key point at or above this is used for boxes and drawn (COCO's rescoring uses the
+        same 0.2).
+    hint: the same for the first look at a whole picture, where the infant is small.
+    found: mean score over the key points from which on an infant counts as found.
+    sure: mean score from which on no turned tries are made.
+    points: so many key points must reach ``point`` for a pose to count.
+    """
+
+    point: float = 0.2
+    hint: float = 0.1
+    found: float = 0.2
+    sure: float = 0.45
+    points: int = 4
+
+
+THRESHOLDS = Thresholds()
+
+MARGIN = 0.1
+"""Key points end before the body does: the box around them grows by this share of its longer
+side, on each side."""
+
+REFINEMENTS = 2
+"""Closer looks after the first."""
+
+TURNS = (90.0, 180.0, 270.0)
+
+_SMALLEST = 8.0  # px: key points on one spot still make a box
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look of the network at one crop.
+
+    keypoints: (K, 2) px of the picture. scores: (K,). crop: what it looked at.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    crop: Crop
+
+    @property
+    def quality(self) -> float:
+        """Mean score of all key points."""
+        return float(self.scores.mean())
+
+    def found(self, thresholds: Thresholds = THRESHOLDS) -> bool:
+        """Whether this counts as an infant."""
+        enough = int((self.scores >= thresholds.point).sum()) >= thresholds.points
+        return enough and self.quality >= thresholds.found
+
+    def body_box(self, least_score: float = THRESHOLDS.point) -> np.ndarray | None:
+        """(4,) xyxy box around the key points of at least that score, with `MARGIN`."""
+        valid = self.scores >= least_score
+        if int(valid.sum()) < min(THRESHOLDS.points, len(valid)):
+            return None
+        box = keypoints_box(self.keypoints, valid)
+        if box is None:
+            return None
+        grow = max(MARGIN * float(np.max(box[2:] - box[:2])), _SMALLEST / 2)
+        return box + np.array([-grow, -grow, grow, grow])
+
+
+def whole_picture(image: np.ndarray) -> np.ndarray:
+    """(4,) xyxy box of all of an image (H, W, 3)."""
+    height, width = image.shape[:2]
+    return np.array([0.0, 0.0, width, height])
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two (4,) xyxy boxes."""
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+    inside = float(np.prod(np.clip(high - low, 0, None)))
+    union = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - inside
+    return inside / union if union > 0 else 0.0
+
+
+def look_at(
+    runtime: Runtime, image: np.ndarray, crops: list[Crop], flip_test: bool = False
+) -> list[Look]:
+    """The network's looks at some crops of one image, in their order."""
+    keypoints, scores = look(runtime, [image] * len(crops), crops, flip_test)
+    return [Look(k, s, c) for k, s, c in zip(keypoints, scores, crops, strict=True)]
+
+
+def refine(runtime: Runtime, image: np.ndarray, first: Look, flip_test: bool = False) -> Look:
+    """Look closer at the first look's own key points until nothing changes.
+
+    Returns the look with the best quality; a later one wins a tie, for its crop fits better.
+    """
+    best, least = first, THRESHOLDS.hint
+    for _ in range(REFINEMENTS):
+        box = best.body_box(least)
+        if box is None or overlap(box, best.crop.box) > 0.9:
+            break
+        crop = crop_of_box(box, runtime.meta, best.crop.rotation)
+        (closer,) = look_at(runtime, image, [crop], flip_test)
+        if closer.quality < best.quality:
+            break
+        best, least = closer, THRESHOLDS.point
+    return best
+
+
+def find_infant(
+    runtime: Runtime, image: np.ndarray, flip_test: bool = False, turns: bool = True
+) -> Look | None:
+    """The infant in a picture, None when the network finds nobody.
+
+    image: (H, W, 3) uint8 RGB. turns: try turned pictures when unsure.
+    """
+    box = whole_picture(image)
+    # the picture fills the crop: the usual padding would only make the infant smaller
+    (first,) = look_at(runtime, image, [crop_of_box(box, runtime.meta, padding=1.0)], flip_test)
+    best = refine(runtime, image, first, flip_test)
+    if turns and best.quality < THRESHOLDS.sure:
+        crops = [crop_of_box(box, runtime.meta, turn, padding=1.0) for turn in TURNS]
+        for turned in look_at(runtime, image, crops, flip_test):
+            closer = refine(runtime, image, turned, flip_test)
+            if closer.quality > best.quality:
+                best = closer
+    return best if best.found() else None
+
+
+def poses_of(look: Look | None, runtime: Runtime) -> Poses:
+    """One pose, or nobody."""
+    skeleton = runtime.meta.skeleton
+    if look is None:
+        return Poses.empty(skeleton)
+    return Poses(look.keypoints[None], look.scores[None], look.crop.box[None], skeleton, np.ones(1))

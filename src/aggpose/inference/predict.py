@@ -1,0 +1,213 @@
+"""`Model`: key points of pictures and videos from a network file."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import cv2
+import numpy as np
+
+from aggpose.inference.crops import Crop, crop_of_box, cut_crop, estimate
+from aggpose.inference.locate import find_infant, poses_of
+from aggpose.inference.pictures import read_picture
+from aggpose.inference.runtime import Runtime, file_sha256, find_model, open_runtime
+from aggpose.meta import ModelMeta
+from aggpose.pose import Poses
+from aggpose.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from aggpose.video.track import FramePoses
+
+Picture: TypeAlias = "np.ndarray | str | Path"
+Item: TypeAlias = "tuple[Picture, np.ndarray, np.ndarray | None]"
+
+DEFAULT_BATCH = 8
+
+
+def load(model: str | Path, *, device: str = "auto", threads: int | None = None) -> Model:
+    """A model by shipped name or file.
+
+    model: shipped name, or a path: ``.onnx``; ``.safetensors`` or ``.pth`` (needs torch; the
+        published AggPose files too). device: auto, cpu or cuda. threads: on the CPU, None for all.
+    """
+    path = find_model(model)
+    return Model(open_runtime(path, device, threads), path)
+
+
+class Model:
+    """A loaded network that turns pictures into `Poses`."""
+
+    def __init__(self, runtime: Runtime, path: Path) -> None:
+        self.runtime = runtime
+        self.path = path
+
+    @property
+    def meta(self) -> ModelMeta:
+        return self.runtime.meta
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return self.runtime.meta.skeleton
+
+    @property
+    def device(self) -> str:
+        return self.runtime.device
+
+    def sha256(self) -> str:
+        """Of the weights file, hexadecimal."""
+        return file_sha256(self.path)
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Heat maps (B, K, H / 4, W / 4) float32 of crops (B, 3, H, W) float32 normalised RGB."""
+        return self.runtime.run(batch)
+
+    def predict(
+        self,
+        image: Picture,
+        boxes: np.ndarray | None = None,
+        *,
+        flip_test: bool = False,
+        batch_size: int = DEFAULT_BATCH,
+        skeleton: Skeleton | None = None,
+    ) -> Poses:
+        """Key points of one picture.
+
+        image: (H, W, 3) uint8 RGB, or a file. boxes: (N, 4) xyxy px of the picture as shown; None
+        to find the one infant without. skeleton: select its points by name. Returns N poses in
+        the order of the boxes; without boxes one, or none where nobody is found.
+        """
+        if boxes is None:
+            found = find_infant(self.runtime, as_image(image), flip_test)
+            poses = poses_of(found, self.runtime)
+        else:
+            items: list[Item] = [(image, boxes, None)]
+            (poses,) = self.predict_many(items, flip_test=flip_test, batch_size=batch_size)
+        return poses if skeleton is None else poses.select(skeleton)
+
+    def predict_many(
+        self,
+        items: Iterable[Item],
+        *,
+        flip_test: bool = False,
+        batch_size: int = DEFAULT_BATCH,
+    ) -> Iterator[Poses]:
+        """Key points of many pictures with given boxes, batched across pictures.
+
+        items: (picture, boxes (N, 4) xyxy px, box scores (N,) or None). Read lazily: never more
+        than a batch of crops and one picture are held. Yields one `Poses` an item, in order.
+        """
+        yield from _in_batches(self.runtime, items, flip_test, max(1, batch_size))
+
+    def predict_video(
+        self,
+        path: str | Path,
+        *,
+        boxes: Mapping[int, np.ndarray] | None = None,
+        flip_test: bool = False,
+        batch_size: int | None = None,
+        skeleton: Skeleton | None = None,
+    ) -> Iterator[FramePoses]:
+        """Key points of every frame of a video, as a stream.
+
+        boxes: frame index -> (N, 4) xyxy px; a frame without an entry has nobody. None to follow
+        the one infant without boxes. batch_size: frames a call of the network; see `video.track`.
+        """
+        # video stands a floor above; only this convenience reaches up, and only when called
+        from aggpose.video.track import predict_video
+
+        return predict_video(
+            self,
+            path,
+            boxes=boxes,
+            flip_test=flip_test,
+            batch_size=batch_size,
+            skeleton=skeleton,
+        )
+
+
+def as_image(picture: Picture) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a file or an array; a grey (H, W) array becomes RGB."""
+    if isinstance(picture, (str, Path)):
+        return read_picture(picture)
+    if picture.dtype != np.uint8 or picture.size == 0:
+        raise ValueError(f"a picture is (H, W, 3) uint8 RGB, not {picture.shape} {picture.dtype}")
+    if picture.ndim == 2:
+        return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
+    if picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError(f"a picture is (H, W, 3) uint8 RGB, not of shape {picture.shape}")
+    return picture
+
+
+@dataclass
+class _Waiting:
+    """A picture whose crops are in work: poses are filled in as batches come back."""
+
+    poses: Poses
+    left: int
+
+
+@dataclass
+class _Batch:
+    """Crops cut and not yet run, and whose they are."""
+
+    array: np.ndarray
+    crops: list[Crop] = field(default_factory=list)
+    owners: list[tuple[_Waiting, int]] = field(default_factory=list)
+
+    def run(self, runtime: Runtime, flip_test: bool) -> None:
+        if not self.crops:
+            return
+        batch = self.array[: len(self.crops)]
+        keypoints, scores = estimate(runtime, batch, self.crops, flip_test)
+        for (waiting, row), points, peaks in zip(self.owners, keypoints, scores, strict=True):
+            waiting.poses.keypoints[row] = points
+            waiting.poses.scores[row] = peaks
+            waiting.left -= 1
+        self.crops.clear()
+        self.owners.clear()
+
+
+def _in_batches(
+    runtime: Runtime, items: Iterable[Item], flip_test: bool, batch_size: int
+) -> Iterator[Poses]:
+    meta = runtime.meta
+    width, height = meta.input_size
+    batch = _Batch(np.empty((batch_size, 3, height, width), np.float32))
+    queue: deque[_Waiting] = deque()
+    for picture, boxes, box_scores in items:
+        boxes = _checked_boxes(boxes)
+        waiting = _Waiting(_unfilled(boxes, box_scores, meta.skeleton), len(boxes))
+        queue.append(waiting)
+        image = as_image(picture) if len(boxes) else None
+        for row, box in enumerate(boxes):
+            assert image is not None
+            crop = crop_of_box(box, meta)
+            cut_crop(image, crop, meta, batch.array[len(batch.crops)])
+            batch.crops.append(crop)
+            batch.owners.append((waiting, row))
+            if len(batch.crops) == batch_size:
+                batch.run(runtime, flip_test)
+        while queue and not queue[0].left:
+            yield queue.popleft().poses
+    batch.run(runtime, flip_test)
+    for waiting in queue:
+        yield waiting.poses
+
+
+def _checked_boxes(boxes: np.ndarray) -> np.ndarray:
+    boxes = np.asarray(boxes, dtype=np.float64)
+    if boxes.size == 0:
+        return boxes.reshape(0, 4)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
+        raise ValueError(f"boxes are (N, 4) finite xyxy px, not of shape {boxes.shape}")
+    return boxes
+
+
+def _unfilled(boxes: np.ndarray, box_scores: np.ndarray | None, skeleton: Skeleton) -> Poses:
+    n, k = len(boxes), len(skeleton)
+    scores = np.ones(n) if box_scores is None else np.asarray(box_scores, dtype=np.float64)
+    return Poses(np.full((n, k, 2), np.nan), np.zeros((n, k), np.float32), boxes, skeleton, scores)

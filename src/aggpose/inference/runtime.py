@@ -1,0 +1,162 @@
+"""One call for networks of either kind: ONNX Runtime, or torch where the file is a torch file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from aggpose.errors import UserError
+from aggpose.meta import META_KEY, ModelMeta
+
+DEVICES = ("auto", "cpu", "cuda")
+TORCH_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+_SHIPPED = Path(__file__).resolve().parents[1] / "models"
+
+
+class Runtime(Protocol):
+    """A network ready to run."""
+
+    @property
+    def meta(self) -> ModelMeta: ...
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``: where it really runs."""
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """(B, 3, H, W) float32 normalised RGB to heat maps (B, K, H / 4, W / 4) float32."""
+
+
+def shipped_models() -> tuple[str, ...]:
+    """Names of the weights that come with the package."""
+    return tuple(sorted(p.stem for p in _SHIPPED.glob("*.onnx")))
+
+
+def find_model(model: str | Path) -> Path:
+    """The file of a shipped name or a path; UserError names what there is."""
+    path = Path(model)
+    if path.is_file():
+        return path
+    shipped = _SHIPPED / f"{model}.onnx"
+    if path.name == str(model) and shipped.is_file():
+        return shipped
+    if path.is_dir():
+        raise UserError(f"{model}: is a folder; name the weights file in it")
+    known = ", ".join(shipped_models()) or "none"
+    raise UserError(f"{model}: no such model file, and not a shipped model (shipped: {known})")
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    return digest.hexdigest()
+
+
+def available_threads() -> int:
+    """Cores that this process may use: affinity counts, where the system tells it."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def open_runtime(path: Path, device: str = "auto", threads: int | None = None) -> Runtime:
+    """A runtime by the file's suffix. threads: of the CPU, None for all this process may use."""
+    if device not in DEVICES:
+        raise UserError(f"unknown device {device!r}: choose one of {', '.join(DEVICES)}")
+    if threads is not None and threads < 1:
+        raise UserError(f"threads must be 1 or more, not {threads}")
+    suffix = path.suffix.lower()
+    if suffix == ".onnx":
+        return OnnxRuntime(path, device, threads)
+    if suffix in TORCH_SUFFIXES:
+        return TorchRuntime(path, device, threads)
+    raise UserError(f"{path}: weights are .onnx, .safetensors or .pth files, not {suffix!r}")
+
+
+class OnnxRuntime:
+    """A network in ONNX form with our metadata, run by ONNX Runtime."""
+
+    def __init__(self, path: Path, device: str, threads: int | None) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or available_threads()
+        options.log_severity_level = 3
+        cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+        if device == "cuda" and not cuda:
+            raise UserError(
+                "--device cuda: this onnxruntime has no CUDA; "
+                "install onnxruntime-gpu in its place, or use --device cpu"
+            )
+        providers = ["CPUExecutionProvider"]
+        if cuda and device != "cpu":
+            providers.insert(0, "CUDAExecutionProvider")
+        try:
+            # the bytes, not the path: some builds cannot open every path
+            self._session = onnxruntime.InferenceSession(
+                path.read_bytes(), options, providers=providers
+            )
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        except Exception as error:  # onnxruntime's own classes share no public base
+            reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+            raise UserError(f"{path}: is not a readable ONNX file ({reason})") from None
+        used = self._session.get_providers()
+        self.device = "cuda" if "CUDAExecutionProvider" in used else "cpu"
+        if device == "cuda" and self.device != "cuda":
+            raise UserError(
+                "--device cuda: ONNX Runtime could not start CUDA on this machine "
+                "(driver or CUDA libraries missing); use --device cpu"
+            )
+        text = self._session.get_modelmeta().custom_metadata_map.get(META_KEY)
+        if text is None:
+            raise UserError(
+                f"{path}: this ONNX file does not name its key points; "
+                "make it with `aggpose export`"
+            )
+        self.meta = ModelMeta.from_json(text)
+        self._input = self._session.get_inputs()[0].name
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        result: Any = self._session.run(None, {self._input: batch})[0]
+        return result
+
+
+class TorchRuntime:
+    """A network in a torch file (ours or the published ones), run by torch."""
+
+    def __init__(self, path: Path, device: str, threads: int | None) -> None:
+        try:
+            import torch
+
+            from aggpose.network import load_checkpoint
+        except ImportError as error:
+            raise UserError(
+                f"{path}: this kind of file needs {error.name or 'torch'}; "
+                'run: pip install "aggpose[train]"'
+            ) from None
+        if device == "cuda" and not torch.cuda.is_available():
+            raise UserError("--device cuda: torch finds no CUDA device; use --device cpu")
+        use_cuda = device != "cpu" and torch.cuda.is_available()
+        self.device = "cuda" if use_cuda else "cpu"
+        if not use_cuda:
+            torch.set_num_threads(threads or available_threads())
+        self._torch = torch
+        net: Any = load_checkpoint(path)
+        self._net = net.eval().to(self.device)
+        self.meta: ModelMeta = net.meta
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        with self._torch.inference_mode():
+            tensor = self._torch.from_numpy(batch).to(self.device)
+            return self._net(tensor).float().cpu().numpy()
