@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+# what several tests build their inputs with
+sys.path.insert(0, str(Path(__file__).resolve().parent / "helpers"))
 
 _DEFAULT = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 

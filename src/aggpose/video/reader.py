@@ -77,10 +77,10 @@ class VideoReader:
             raise
 
     def _open_stream(self) -> None:
-        stream = self._container.streams.best("video")
+        stream: Any = self._container.streams.best("video")
         if stream is None:
             raise UserError(f"{self.path}: has no video in it")
-        self._stream: Any = stream
+        self._stream = stream
         self._stream.thread_type = "AUTO"
         self._decoded = self._decode()
         try:
