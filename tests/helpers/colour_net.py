@@ -8,8 +8,11 @@ affines, decoding, batching, mirroring, EXIF and rotation tags are tested end to
 
 from __future__ import annotations
 
+import struct
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import onnx
@@ -17,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
 from aggpose.meta import META_KEY, ModelMeta
-from aggpose.skeleton import COCO17
+from aggpose.skeleton import COCO17, mirror_name
 
 GREY = (128, 128, 128)
 _LEVELS = (0.0, 0.5, 1.0)
@@ -29,8 +32,18 @@ COLOURS = np.array(_USABLE)
 SPREAD = 5.0  # px of the crop: the Gaussian under which a cell sums
 
 
-def colour_net(path: Path, names: tuple[str, ...] = COCO17.keypoints, gain: float = 2.4) -> Path:
-    """Write the network. gain: larger makes small discs score higher (peaks are cut at 1)."""
+def colour_net(
+    path: Path,
+    names: tuple[str, ...] = COCO17.keypoints,
+    gain: float = 2.4,
+    sided: bool = False,
+) -> Path:
+    """Write the network.
+
+    gain: larger makes small discs score higher. sided: left and right share the colour of the left
+    point, and which is which is told by the side of the crop (left is at the right, as in somebody
+    seen from the front): such a network sees the mirror image as a real one does.
+    """
     meta = ModelMeta(name="colours", keypoints=names, licence="test", source="by formula")
     width, height = meta.input_size
     size = (width // 4, height // 4)
@@ -42,7 +55,15 @@ def colour_net(path: Path, names: tuple[str, ...] = COCO17.keypoints, gain: floa
         weights = np.exp(-0.5 * ((np.arange(length) - centres[:, None]) / SPREAD) ** 2)
         return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
-    colours = COLOURS[: len(names)]
+    colours = COLOURS[: len(names)].copy()
+    side = np.ones((len(names), 1, width), np.float32)
+    if sided:
+        right_half = (np.arange(width) > (width - 1) / 2).astype(np.float32)
+        for k, name in enumerate(names):
+            if mirror_name(name) != name:
+                left = names.index("left_" + name.split("_", 1)[1])
+                colours[k] = COLOURS[left]
+                side[k] = right_half if name.startswith("left_") else 1 - right_half
     narrow = 10.0  # a squared distance of 0.1 gives nothing; neighbours differ by 0.25 or more
     linear = (2 * narrow * colours).astype(np.float32)
     bias = (1 - narrow * (colours**2).sum(1)).astype(np.float32)
@@ -52,6 +73,7 @@ def colour_net(path: Path, names: tuple[str, ...] = COCO17.keypoints, gain: floa
         "linear": linear.reshape(len(names), 3, 1, 1),
         "bias": bias,
         "square": np.full((1, 3, 1, 1), narrow, np.float32),
+        "side": side,
         "rows": under(y, height),
         "columns": under(x, width).T.copy(),
         "gain": np.array(gain, np.float32),
@@ -63,7 +85,8 @@ def colour_net(path: Path, names: tuple[str, ...] = COCO17.keypoints, gain: floa
         helper.make_node("Mul", ["rgb", "rgb"], ["squares"]),
         helper.make_node("Conv", ["squares", "square"], ["length"]),
         helper.make_node("Sub", ["near", "length"], ["closeness"]),
-        helper.make_node("Relu", ["closeness"], ["seen"]),
+        helper.make_node("Relu", ["closeness"], ["anywhere"]),
+        helper.make_node("Mul", ["anywhere", "side"], ["seen"]),
         helper.make_node("MatMul", ["rows", "seen"], ["summed_rows"]),
         helper.make_node("MatMul", ["summed_rows", "columns"], ["summed"]),
         helper.make_node("Mul", ["summed", "gain"], ["heatmaps"]),
@@ -140,6 +163,42 @@ def figure(origin: tuple[float, float], length: float, turn: float = 0.0) -> np.
     return ((FIGURE - 0.5) @ rotation.T + 0.5) * length + np.asarray(origin)
 
 
-def resize_to(image: np.ndarray, width: int) -> np.ndarray:
-    scale = width / image.shape[1]
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+def save_rgb(path: Path, image: np.ndarray) -> Path:
+    """Write an RGB picture in the form that the path's ending names."""
+    coded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+    path.write_bytes(coded.tobytes())
+    return path
+
+
+def with_exif_orientation(jpeg: bytes, orientation: int) -> bytes:
+    """A JPEG with an EXIF segment that says how to turn it (1..8)."""
+    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    tiff = b"II*\x00" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0)
+    body = b"Exif\x00\x00" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
+def write_video(
+    path: Path,
+    images: list[np.ndarray],
+    times_ms: list[int] | None = None,
+    rotation: int = 0,
+) -> Path:
+    """An MP4 (H.264, good quality) of RGB pictures, with times and a rotation tag.
+
+    rotation: degrees counter-clockwise that a player must turn the stored pictures by.
+    """
+    times_ms = times_ms or [40 * i for i in range(len(images))]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "8"})
+        stream.width, stream.height = images[0].shape[1], images[0].shape[0]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for image, time in zip(images, times_ms, strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path

@@ -67,6 +67,8 @@ class VideoReader:
             if self.path.stat().st_size == 0:
                 raise UserError(f"{self.path}: is empty")
             self._container = av.open(str(self.path), metadata_errors="replace")
+        except av.error.EOFError:
+            raise UserError(f"{self.path}: has no frames") from None
         except (av.error.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise UserError(f"{self.path}: is not a video that can be read ({reason})") from None

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aggpose.geometry import apply_affine, crop_affine
 from aggpose.inference.crops import crop_of_box, look
 from aggpose.inference.locate import THRESHOLDS, Look, find_infant, overlap, poses_of, refine
 from aggpose.inference.runtime import Runtime
+from aggpose.meta import ModelMeta
 from aggpose.pose import Poses
 from aggpose.skeleton import Skeleton
 from aggpose.video.overlap import ahead
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
 GROUP = {"cpu": 4, "cuda": 8}
 """Frames a call of the network: more help a GPU, but the crop of the last is that much older."""
 
-STILL_INSIDE = 0.5
-"""Overlap of a pose's own box with the box it was cut at, below which the crop is made anew."""
+EDGE = 0.07
+"""A key point nearer to the crop's edge, as a share of its width, has the crop made anew."""
+
+NEAR = 0.5
+"""Overlap with the last box from which on the new box is taken for the same place."""
 
 PATIENCE = 15
 """Frames without the infant for which its last place is still looked at."""
@@ -177,8 +182,7 @@ class Follower:
             seen = Look(keypoints[i], scores[i], crop)
             if not seen.found():
                 break
-            body = seen.body_box()
-            if body is None or overlap(body, crop.box) < STILL_INSIDE:
+            if not _well_inside(seen, self._runtime.meta):
                 if not good:  # the freshest crop there is: look again around what it shows
                     good.append(refine(self._runtime, images[i], seen, self._flip_test))
                 break
@@ -189,7 +193,7 @@ class Follower:
         body = seen.body_box()
         if body is not None:
             # half way: a crop that jumps with every key point would make them jitter
-            near = self._box is not None and overlap(body, self._box) >= STILL_INSIDE
+            near = self._box is not None and overlap(body, self._box) >= NEAR
             self._box = 0.5 * (self._box + body) if near and self._box is not None else body
         self._rotation = seen.crop.rotation
         self._misses = 0
@@ -216,3 +220,12 @@ class Follower:
         self._box = None
         self._move_to(found)
         return found
+
+
+def _well_inside(seen: Look, meta: ModelMeta) -> bool:
+    """Whether all key points that count have some room to the crop's edges."""
+    crop = seen.crop
+    affine = crop_affine(crop.center, crop.size, crop.rotation, meta.input_size)
+    points = apply_affine(affine, seen.keypoints[seen.scores >= THRESHOLDS.point])
+    room = EDGE * meta.input_size[0]
+    return bool((points >= room).all() and (points <= np.array(meta.input_size) - 1 - room).all())

@@ -32,6 +32,7 @@ class VideoWriter:
         self.path = Path(path)
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         try:
+            self._temporary.touch()  # the container opens its file only at the first frame
             self._container = av.open(
                 str(self._temporary), "w", format="mp4", options={"movflags": "faststart"}
             )
