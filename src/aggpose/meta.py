@@ -22,8 +22,9 @@ class ModelMeta:
 
     keypoints: names in the order of the heat maps. input_size: (width, height) px.
     mean, std: of RGB values in 0..1. box_padding: crop size over (aspect-padded) box size.
-    decode_kernel: DARK's smoothing window, heat-map px. antialias: whether crops of large pictures are
-    reduced by area first (`aggpose.data.pictures.warp_picture`). variant: the network's builder name.
+    decode_kernel: DARK's smoothing window, heat-map px. antialias: whether crops of large pictures
+    are reduced by area first (`aggpose.data.pictures.warp_picture`). variant: the network's builder
+    name.
     parameters, macs: counts at input_size for one crop, 0 where not known.
     licence, source: terms, and where the weights came from.
     """

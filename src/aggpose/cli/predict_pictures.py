@@ -15,11 +15,11 @@ from aggpose.cli.manifest import describe_input, manifest
 from aggpose.cli.predict_jobs import PICTURES_MANIFEST, PICTURES_RESULTS, Job
 from aggpose.cli.progress import Steps
 from aggpose.cli.sources import Source
+from aggpose.data.pictures import read_rgb
 from aggpose.draw import FaceCover, draw_notice, draw_poses
 from aggpose.errors import UserError
 from aggpose.formats.coco_results import ResultsWriter, result_entries, write_json
 from aggpose.formats.poses_csv import PosesCsvWriter
-from aggpose.inference.pictures import read_picture
 from aggpose.inference.predict import DEFAULT_BATCH
 from aggpose.pose import Poses
 
@@ -111,7 +111,7 @@ def _image_ids(job: Job, sources: list[Source]) -> list[int]:
 
 
 def _picture_poses(job: Job, source: Source) -> tuple[np.ndarray, Poses]:
-    image = read_picture(source.path)
+    image = read_rgb(source.path)
     settings, given = job.settings, job.boxes
     if given is None:
         return image, job.model.predict(image, flip_test=settings.flip_test)

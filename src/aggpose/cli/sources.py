@@ -6,7 +6,7 @@ import glob
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aggpose.inference.pictures import PICTURE_SUFFIXES
+from aggpose.data.pictures import PICTURE_SUFFIXES
 
 VIDEO_SUFFIXES = frozenset(
     [

@@ -1,7 +1,8 @@
-"""Reading pictures the one way that the whole project reads them."""
+"""Reading and cropping pictures the one way that the whole project does it."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -10,19 +11,54 @@ import numpy as np
 from aggpose.errors import UserError
 from aggpose.geometry import compose_affine
 
+PICTURE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".ppm", ".pgm")
+)
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 
-def read_rgb(path: Path) -> np.ndarray:
-    """A picture as shown, (H, W, 3) uint8 RGB: EXIF rotation applied, grey and 16 bit made RGB.
 
-    UserError when it cannot be read. Reads bytes first, since OpenCV cannot open every path.
+def jpeg_is_complete(data: bytes) -> bool:
+    """Whether a JPEG's end marker follows its scans.
+
+    Walks the segments, so that the end marker of an embedded preview does not count, nor anything
+    appended after the picture (phones append short videos).
     """
+    position = 2
+    while found := _MARKER.search(data, position):
+        marker, position = found.group(1)[0], found.end()
+        if marker == 0xD9:
+            return True
+        if marker != 0x01:
+            position += int.from_bytes(data[position : position + 2], "big")
+    return False
+
+
+def read_rgb(path: str | Path) -> np.ndarray:
+    """A picture as shown, (H, W, 3) uint8 RGB; UserError when it cannot be read whole.
+
+    EXIF rotation is applied once. Grey becomes RGB, 16 bit becomes 8, transparency is dropped.
+    A truncated JPEG is refused: some OpenCV versions fill the rest with grey without a word, and
+    a pose would be read, or learned, from that. Bytes are read first, since OpenCV cannot open
+    every path.
+    """
+    path = Path(path)
     try:
-        coded = np.frombuffer(Path(path).read_bytes(), np.uint8)
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    image = cv2.imdecode(coded, cv2.IMREAD_COLOR) if len(coded) else None
+    if not data:
+        raise UserError(f"{path}: is empty")
+    if data[:2] == b"\xff\xd8" and not jpeg_is_complete(data):
+        raise UserError(f"{path}: is cut off (truncated JPEG); copy the file again")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # e.g. larger than OpenCV's limit
+        image = None
     if image is None:
-        raise UserError(f"{path}: is not a picture that can be read")
+        hint = "; convert it to JPEG or PNG" if path.suffix.lower() in (".heic", ".heif") else ""
+        raise UserError(f"{path}: is not a picture that can be read{hint}")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 

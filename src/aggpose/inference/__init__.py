@@ -2,13 +2,11 @@
 
 from aggpose.inference.crops import Crop, crop_of_box, cut_crop, estimate
 from aggpose.inference.locate import THRESHOLDS, Thresholds, find_infant
-from aggpose.inference.pictures import PICTURE_SUFFIXES, read_picture
 from aggpose.inference.predict import Model, load
 from aggpose.inference.runtime import DEVICES, shipped_models
 
 __all__ = [
     "DEVICES",
-    "PICTURE_SUFFIXES",
     "THRESHOLDS",
     "Crop",
     "Model",
@@ -18,6 +16,5 @@ __all__ = [
     "estimate",
     "find_infant",
     "load",
-    "read_picture",
     "shipped_models",
 ]

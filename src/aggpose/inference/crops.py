@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
+from aggpose.data.pictures import warp_picture
 from aggpose.geometry import (
     apply_affine,
     box_to_crop,
@@ -60,10 +60,10 @@ def cut_crop(image: np.ndarray, crop: Crop, meta: ModelMeta, out: np.ndarray) ->
     """Warp a crop and normalise it into ``out``.
 
     image: (H, W, 3) uint8 RGB. out: (3, h, w) float32, written. Bilinear, zeros outside of the
-    picture, as published.
+    picture, as published; large pictures are reduced by area first where the network wants it.
     """
     affine = crop_affine(crop.center, crop.size, crop.rotation, meta.input_size)
-    warped = cv2.warpAffine(image, affine, meta.input_size, flags=cv2.INTER_LINEAR)
+    warped = warp_picture(image, affine, meta.input_size, meta.antialias)
     std = np.asarray(meta.std, dtype=np.float32)
     scale = (1.0 / (255.0 * std)).reshape(3, 1, 1)
     shift = (np.asarray(meta.mean, dtype=np.float32) / std).reshape(3, 1, 1)

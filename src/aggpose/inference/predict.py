@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import cv2
 import numpy as np
 
+from aggpose.data.pictures import read_rgb
 from aggpose.inference.crops import Crop, crop_of_box, cut_crop, estimate
 from aggpose.inference.locate import find_infant, poses_of
-from aggpose.inference.pictures import read_picture
 from aggpose.inference.runtime import Runtime, file_sha256, find_model, open_runtime
 from aggpose.meta import ModelMeta
 from aggpose.pose import Poses
@@ -132,7 +132,7 @@ class Model:
 def as_image(picture: Picture) -> np.ndarray:
     """(H, W, 3) uint8 RGB of a file or an array; a grey (H, W) array becomes RGB."""
     if isinstance(picture, (str, Path)):
-        return read_picture(picture)
+        return read_rgb(picture)
     if picture.dtype != np.uint8 or picture.size == 0:
         raise ValueError(f"a picture is (H, W, 3) uint8 RGB, not {picture.shape} {picture.dtype}")
     if picture.ndim == 2:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from colour_net import figure, paint, save_rgb, with_exif_orientation
 
+from aggpose.data.pictures import jpeg_is_complete, read_rgb
 from aggpose.errors import UserError
-from aggpose.inference.pictures import jpeg_is_complete, read_picture
 
 IMAGE = paint((160, 120), figure((20, 10), 90), radius=4)
 
@@ -16,7 +16,7 @@ IMAGE = paint((160, 120), figure((20, 10), 90), radius=4)
 def test_colour_order_is_rgb(tmp_path: Path) -> None:
     image = np.zeros((8, 8, 3), np.uint8)
     image[..., 0] = 255
-    np.testing.assert_array_equal(read_picture(save_rgb(tmp_path / "red.png", image)), image)
+    np.testing.assert_array_equal(read_rgb(save_rgb(tmp_path / "red.png", image)), image)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_other_depths_and_channels_become_rgb(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(cv2.imencode(path.suffix, stored)[1].tobytes())
-    image = read_picture(path)
+    image = read_rgb(path)
     assert image.shape == (120, 160, 3) and image.dtype == np.uint8
     wanted = IMAGE[..., 0] if stored.ndim == 2 else IMAGE[..., 2]
     assert np.abs(image[..., 0].astype(int) - wanted).max() <= 1
@@ -51,7 +51,7 @@ def test_truncated_jpeg_is_refused_by_name(tmp_path: Path) -> None:
         for keep in (0.95, 0.5, 0.2):
             path.write_bytes(data[: int(len(data) * keep)])
             with pytest.raises(UserError, match=r"cut\.jpg: is cut off"):
-                read_picture(path)
+                read_rgb(path)
 
 
 def test_the_end_of_an_embedded_preview_does_not_count(tmp_path: Path) -> None:
@@ -74,11 +74,11 @@ def test_what_is_no_picture_is_named(tmp_path: Path, name: str, content: bytes, 
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(UserError, match=f"{name}.*{says}"):
-        read_picture(path)
+        read_rgb(path)
 
 
 def test_missing_picture_and_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
-        read_picture(tmp_path / "none.png")
+        read_rgb(tmp_path / "none.png")
     with pytest.raises(UserError, match="cannot be read"):
-        read_picture(tmp_path)
+        read_rgb(tmp_path)
