@@ -33,7 +33,7 @@ def encode_heatmaps(
     """
     width, height = size
     points = np.asarray(keypoints, dtype=np.float64)
-    finite = np.isfinite(points).all(axis=-1)
+    finite = np.asarray(np.isfinite(points).all(axis=-1))
     points = np.where(finite[..., None], points, 0.0)
     x, y = points[..., 0], points[..., 1]
     reach = 3 * sigma
@@ -114,8 +114,8 @@ def _smoothed_windows(
     window = in_y @ patches @ in_x.transpose(0, 2, 1)
 
     low = np.flatnonzero((window < _FLOOR).any(axis=(1, 2)))
-    for i in low:  # rare: maps with negative or empty surroundings
-        window[i] = _window_of_whole_map(maps[which[i]], int(x[i]), int(y[i]), kernel)
+    for n in low:  # rare: maps with negative or empty surroundings
+        window[n] = _window_of_whole_map(maps[which[n]], int(x[n]), int(y[n]), kernel)
     return window
 
 

@@ -88,6 +88,22 @@ class Skeleton:
         shoulders, hips = ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")
         return (shoulders, hips) if {*shoulders, *hips} <= set(self.keypoints) else None
 
+    def restricted(self, names: Sequence[str]) -> Skeleton:
+        """This skeleton with only some of its points, in its own order; itself where all are named.
+
+        A point whose other side is not named goes too, for a skeleton must mirror onto itself.
+        """
+        kept = {n for n in names if n in self.keypoints and mirror_name(n) in names}
+        if len(kept) == len(self):
+            return self
+        return Skeleton(
+            name=f"{self.name}:{len(kept)}",
+            keypoints=tuple(n for n in self.keypoints if n in kept),
+            links=tuple(link for link in self.links if kept.issuperset(link)),
+            sigmas=tuple(s for n, s in zip(self.keypoints, self.sigmas, strict=True) if n in kept),
+            upper=self.upper & kept,
+        )
+
     def indices_of(self, names: Iterable[str]) -> np.ndarray:
         """(len(names),) int: position of each name here, -1 where this skeleton lacks it."""
         where = {n: i for i, n in enumerate(self.keypoints)}

@@ -50,11 +50,23 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(0)
 
 
+from aggpose.cli import check as _check  # noqa: E402
+from aggpose.cli import convert as _convert  # noqa: E402
+from aggpose.cli import demo as _demo  # noqa: E402
+from aggpose.cli import evaluate as _evaluate  # noqa: E402
+from aggpose.cli import export as _export  # noqa: E402
+from aggpose.cli import info as _info  # noqa: E402
 from aggpose.cli import predict as _predict  # noqa: E402
 from aggpose.cli import train as _train  # noqa: E402
 
+app.command("demo")(_demo.demo)
 app.command("predict")(_predict.predict)
 app.command("train")(_train.train)
+app.command("evaluate")(_evaluate.evaluate)
+app.command("check")(_check.check)
+app.command("export")(_export.export)
+app.command("info")(_info.info)
+app.command("convert")(_convert.convert)
 
 if __name__ == "__main__":
     main()

@@ -139,7 +139,9 @@ def augment_pixels(
     if rng.random() < recipe.jpeg:
         quality = int(rng.integers(20, 91))
         _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        image = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        assert decoded is not None
+        image = decoded
     return image
 
 

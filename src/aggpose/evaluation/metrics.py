@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -25,17 +26,14 @@ def rewrite_ground_truth(
     as COCO does. area: ``file`` keeps the areas, ``box`` takes width times height.
     """
     names = keypoint_names(content, "annotations")
-    where = np.array([names.index(n) if n in names else -1 for n in skeleton.keypoints])
-    if (where < 0).all():
+    if not set(names) & set(skeleton.keypoints):
         raise UserError(f"annotations: no key point of {skeleton.name} is labelled")
     category = next(c for c in content["categories"] if c.get("keypoints"))
     annotations = []
     for annotation in content.get("annotations", []):
         if annotation.get("category_id", category["id"]) != category["id"]:
             continue
-        flat = annotation.get("keypoints") or [0] * (3 * len(names))
-        labels = np.array(flat, dtype=np.float64).reshape(-1, 3)[where]
-        labels[where < 0] = 0
+        labels = reordered_labels(annotation, names, skeleton)
         x, y, w, h = annotation["bbox"]
         annotations.append(
             {
@@ -58,6 +56,25 @@ def rewrite_ground_truth(
         "annotations": annotations,
         "categories": [{"id": 1, "name": "person", "keypoints": list(skeleton.keypoints)}],
     }
+
+
+def reordered_labels(
+    annotation: dict[str, Any], names: Sequence[str], skeleton: Skeleton
+) -> np.ndarray:
+    """(K, 3) float64 x, y, visibility in a skeleton's order; 0 where the file lacks the point.
+
+    names: of the file's key points, in its order. UserError when their number is not the list's.
+    """
+    flat = annotation.get("keypoints") or [0] * (3 * len(names))
+    if len(flat) != 3 * len(names):
+        raise UserError(
+            f"annotation {annotation.get('id')}: has {len(flat)} numbers for {len(names)} key "
+            "points of three each; run `aggpose check` on the file"
+        )
+    where = np.array([names.index(n) if n in names else -1 for n in skeleton.keypoints])
+    labels = np.array(flat, dtype=np.float64).reshape(-1, 3)[where]
+    labels[where < 0] = 0
+    return labels
 
 
 def average_precision(

@@ -9,7 +9,7 @@ from aggpose.network.checkpoints import (
     save_checkpoint,
 )
 from aggpose.network.macs import count_macs, count_parameters
-from aggpose.network.network import AggPose, build_network
+from aggpose.network.network import AggPose, build_network, select_keypoints
 from aggpose.network.official import convert_official
 from aggpose.network.variants import VARIANTS, NetworkConfig
 
@@ -27,4 +27,5 @@ __all__ = [
     "load_weights",
     "read_checkpoint",
     "save_checkpoint",
+    "select_keypoints",
 ]

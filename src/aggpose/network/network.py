@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +13,10 @@ from torch import Tensor, nn
 
 from aggpose.network.layers import Merge, MixFFN, PatchEmbed, Stage, Up
 from aggpose.network.variants import HEADS, REDUCTIONS, NetworkConfig, network_config
+
+if TYPE_CHECKING:
+    from aggpose.meta import ModelMeta
+    from aggpose.network.checkpoints import LoadReport
 
 
 class Aggregation(nn.Module):
@@ -56,6 +63,9 @@ class AggPose(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
+        # what `load_checkpoint` knows of the file; nothing for fresh networks
+        self.meta: ModelMeta | None = None
+        self.load_report: LoadReport | None = None
         channels, depths = config.channels, config.depths
         rates = torch.linspace(0, config.drop_path, sum(depths)).tolist()
         starts = [sum(depths[:i]) for i in range(4)]
@@ -97,7 +107,7 @@ class AggPose(nn.Module):
             deepest = self.trunk[step](self.embeds[step](levels[-1]))
             if step > 1:
                 levels = self.aggregations[step - 2](levels)
-            levels = [self.sides[i][step - 1 - i](maps) for i, maps in enumerate(levels)]
+            levels = [self._side(i, step - 1 - i)(maps) for i, maps in enumerate(levels)]
             levels.append(deepest)
         levels = self.aggregations[2](levels)
         fine = [levels[0], *(up(maps) for up, maps in zip(self.ups, levels[1:], strict=True))]
@@ -106,11 +116,32 @@ class AggPose(nn.Module):
         tokens = self.head(self.final(tokens, size), size)
         return tokens.transpose(1, 2).unflatten(2, size)
 
+    def _side(self, level: int, place: int) -> nn.Module:
+        stages = self.sides[level]
+        assert isinstance(stages, nn.ModuleList)
+        return stages[place]
+
     def forward(self, image: Tensor) -> Tensor:
         maps = self.raw(image)
         if self.config.output == "heatmaps":
             return maps
         return peak_normalised(maps, self.config.sigma)
+
+
+def select_keypoints(net: AggPose, which: Sequence[int]) -> AggPose:
+    """A copy that predicts only some of a network's key points, in that order.
+
+    which: positions of the points to keep, among the network's K.
+    """
+    rows = torch.as_tensor(which, dtype=torch.long)
+    if len(rows) == 0 or int(rows.max()) >= net.config.keypoints:
+        raise ValueError(f"key points {which} of a network with {net.config.keypoints}")
+    chosen = AggPose(replace(net.config, keypoints=len(rows)))
+    state = dict(net.state_dict())
+    for name in ("head.fc2.weight", "head.fc2.bias"):
+        state[name] = state[name][rows.to(state[name].device)]
+    chosen.load_state_dict(state)
+    return chosen.to(next(net.parameters()).device).train(net.training)
 
 
 def peak_normalised(logits: Tensor, sigma: float) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
-from aggpose.network import save_checkpoint
+from aggpose.network import AggPose
 from aggpose.training.module import PoseModule
 
 
@@ -30,21 +30,26 @@ class PlaceKeeper(Callback):
         self._saved_step = trainer.global_step
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, module: L.LightningModule, *_: Any, **__: Any
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         step = trainer.global_step
         if step % self.every_steps == 0 and step != self._saved_step:
             self._save(trainer)
 
-    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._save(trainer)
 
 
 class BestWeights(Callback):
     """Keeps ``best.safetensors``, the weights of the highest validation AP so far."""
 
-    def __init__(self, path: Path, describe: Callable[[PoseModule], Any]) -> None:
-        self.path, self.describe = path, describe
+    def __init__(self, path: Path, write: Callable[[AggPose, Path], None]) -> None:
+        self.path, self.write = path, write
         self.best_ap = -1.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -53,14 +58,14 @@ class BestWeights(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best_ap = state_dict["best_ap"]
 
-    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         ap = trainer.callback_metrics.get("val_ap")
         if trainer.sanity_checking or ap is None or float(ap) <= self.best_ap:
             return
         self.best_ap = float(ap)
         if trainer.is_global_zero:
-            assert isinstance(module, PoseModule)
-            save_checkpoint(module.best_net, self.path, self.describe(module))
+            assert isinstance(pl_module, PoseModule)
+            self.write(pl_module.best_net, self.path)
 
 
 class ProgressLines(Callback):
@@ -70,21 +75,26 @@ class ProgressLines(Callback):
         self.say, self.seconds = say, seconds
         self._time, self._step = 0.0, 0
 
-    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._time, self._step = time.monotonic(), trainer.global_step
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, module: L.LightningModule, *_: Any, **__: Any
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         passed = time.monotonic() - self._time
         if passed < self.seconds or not trainer.is_global_zero:
             return
-        assert isinstance(module, PoseModule)
-        training = module.recipe.training
+        assert isinstance(pl_module, PoseModule)
+        training = pl_module.recipe.training
         batch = training.batch_size * training.accumulate * trainer.world_size
         rate = (trainer.global_step - self._step) * batch / passed
         loss = float(trainer.callback_metrics.get("loss", float("nan")))
-        total = module.steps_per_epoch * training.epochs
+        total = pl_module.steps_per_epoch * training.epochs
         self.say(
             f"epoch {trainer.current_epoch + 1}/{training.epochs} "
             f"step {trainer.global_step}/{total} "
@@ -92,7 +102,7 @@ class ProgressLines(Callback):
         )
         self._time, self._step = time.monotonic(), trainer.global_step
 
-    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         ap = trainer.callback_metrics.get("val_ap")
         if ap is not None and not trainer.sanity_checking and trainer.is_global_zero:
             self.say(f"epoch {trainer.current_epoch + 1}: validation AP {100 * float(ap):.2f}")

@@ -34,5 +34,6 @@ class WeightAverage(nn.Module):
         self.updates += 1
         n = int(self.updates)
         decay = min(self.decay, (1 + n) / (10 + n))
-        own, new = list(self.net.parameters()), list(net.parameters())
+        own: list[Tensor] = list(self.net.parameters())
+        new: list[Tensor] = list(net.parameters())
         torch._foreach_lerp_(own, new, 1 - decay)

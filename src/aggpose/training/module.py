@@ -135,7 +135,8 @@ def heatmap_loss(
 
 def parameter_groups(net: nn.Module, weight_decay: float, decay_all: bool) -> list[dict[str, Any]]:
     """Two groups: with and without weight decay (norms and biases, unless decay_all)."""
-    decayed, plain = [], []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for parameter in net.parameters():
         if parameter.requires_grad:
             (decayed if decay_all or parameter.ndim > 1 else plain).append(parameter)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -29,6 +30,7 @@ from aggpose.network import (
     count_parameters,
     load_weights,
     save_checkpoint,
+    select_keypoints,
 )
 from aggpose.skeleton import get_skeleton
 from aggpose.training.callbacks import BestWeights, PlaceKeeper, ProgressLines
@@ -40,11 +42,15 @@ LAST = "last.ckpt"
 
 @dataclass(frozen=True)
 class TrainingData:
-    """People to learn from, people to validate on (or None), and the order's generator."""
+    """People to learn from, people to validate on (or None), and the order's generator.
+
+    lengths: people of each data set. labelled: names of the key points that any of them labels.
+    """
 
     dataset: PeopleDataset
     validation: People | None
     lengths: tuple[int, ...]
+    labelled: tuple[str, ...]
 
     def batches(self, recipe: Recipe, rank: int = 0, world: int = 1) -> EpochBatches:
         data, training = recipe.data, recipe.training
@@ -74,7 +80,9 @@ def read_training_data(recipe: Recipe, say: Callable[[str], None] = print) -> Tr
     train = [read(source) for source in recipe.data.train]
     validation = read(recipe.data.validation) if recipe.data.validation else None
     dataset = PeopleDataset(train, recipe.augment)
-    return TrainingData(dataset, validation, tuple(len(p.records) for p in train))
+    taught = np.any([p.labelled for p in train], axis=0)
+    labelled = tuple(n for n, known in zip(skeleton.keypoints, taught, strict=True) if known)
+    return TrainingData(dataset, validation, tuple(len(p.records) for p in train), labelled)
 
 
 def _located(data: DataRecipe, source: DataSource) -> tuple[Path, Path]:
@@ -135,7 +143,9 @@ def train(
     module = PoseModule(net, recipe, steps)
     module.validation_people = data.validation
     _prepare_folder(recipe)
-    trainer = _trainer(recipe, devices, nodes, say)
+    trainer = _trainer(
+        recipe, devices, nodes, say, lambda net, path: write_weights(net, path, recipe, data)
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*(re-)?instantiate your .*sampler.*")
@@ -147,17 +157,29 @@ def train(
         )
     final = recipe.out / "weights.safetensors"
     if trainer.is_global_zero:
-        save_checkpoint(module.best_net, final, training_meta(recipe, module.best_net))
+        left = [n for n in data.dataset.skeleton.keypoints if n not in data.labelled]
+        if left:
+            say(f"left out of the weights, for no training picture labels them: {', '.join(left)}")
+        write_weights(module.best_net, final, recipe, data)
     return final
 
 
-def training_meta(recipe: Recipe, net: AggPose) -> ModelMeta:
-    """What the weights of a training say of themselves."""
+def write_weights(net: AggPose, path: Path, recipe: Recipe, data: TrainingData) -> None:
+    """Write a network with only the key points that the training data labels: the maps of the
+    others were never taught and would be invented."""
+    skeleton = data.dataset.skeleton
+    which = [i for i, name in enumerate(skeleton.keypoints) if name in data.labelled]
+    chosen = select_keypoints(net, which)
+    save_checkpoint(chosen, path, training_meta(recipe, chosen, data.labelled))
+
+
+def training_meta(recipe: Recipe, net: AggPose, keypoints: tuple[str, ...]) -> ModelMeta:
+    """What the weights of a training say of themselves. keypoints: names of the network's maps."""
     size = recipe.data.input_size
     sources = ", ".join(str(source.annotations) for source in recipe.data.train)
     return ModelMeta(
         name=recipe.name,
-        keypoints=get_skeleton(recipe.skeleton).keypoints,
+        keypoints=keypoints,
         input_size=size,
         decode_kernel=decode_kernel(size[0] // HEATMAP_STRIDE),
         antialias=True,
@@ -169,12 +191,18 @@ def training_meta(recipe: Recipe, net: AggPose) -> ModelMeta:
     )
 
 
-def _trainer(recipe: Recipe, devices: int, nodes: int, say: Callable[[str], None]) -> L.Trainer:
+def _trainer(
+    recipe: Recipe,
+    devices: int,
+    nodes: int,
+    say: Callable[[str], None],
+    write: Callable[[AggPose, Path], None],
+) -> L.Trainer:
     training = recipe.training
     folder = recipe.out / "checkpoints"
     on_terminal = sys.stderr.isatty()
     callbacks: list[Callback] = [
-        BestWeights(folder / "best.safetensors", lambda m: training_meta(m.recipe, m.best_net)),
+        BestWeights(folder / "best.safetensors", write),
         PlaceKeeper(folder / LAST, training.checkpoint_every_steps),
     ]
     if not on_terminal:
@@ -233,7 +261,7 @@ class _Data(L.LightningDataModule):
         assert trainer is not None
         batches = self.data.batches(self.recipe, trainer.global_rank, trainer.world_size)
         batches.set_epoch(trainer.current_epoch)
-        progress = trainer.fit_loop.epoch_loop.batch_progress.current
+        progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
         batches.start_batch = progress.processed % len(batches)
         workers = self.recipe.data.workers
         return DataLoader(
@@ -250,7 +278,7 @@ class _Data(L.LightningDataModule):
         trainer = self.trainer
         assert trainer is not None
         people = ValidationDataset(self.data.validation, self.recipe.data.input_size)
-        sampler = None
+        sampler: Any = None
         if trainer.world_size > 1:
             sampler = DistributedSampler(
                 people, trainer.world_size, trainer.global_rank, shuffle=False

@@ -1,0 +1,39 @@
+"""aggpose info"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def info(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="shipped model or weights file")],
+) -> None:
+    """What a model file is: size, key points, input, where it came from, terms."""
+    from aggpose.cli.manifest import STATEMENT
+    from aggpose.inference import load
+    from aggpose.inference.runtime import file_sha256
+
+    network = load(model, device="cpu")
+    meta = network.meta
+    width, height = meta.input_size
+    lines = [
+        ("name", meta.name),
+        ("file", str(network.path)),
+        ("sha256", file_sha256(network.path)),
+        ("size", f"{network.path.stat().st_size / 1e6:.2f} MB"),
+        ("network", meta.variant or "not stated"),
+        ("parameters", f"{meta.parameters:,}" if meta.parameters else "not stated"),
+        ("compute", f"{meta.macs / 1e9:.3f} GMAC a crop" if meta.macs else "not stated"),
+        ("input", f"{width}x{height} (width x height), RGB, mean {meta.mean}, std {meta.std}"),
+        ("crop", f"box padded to the input's aspect, x{meta.box_padding}"),
+        ("decoder", f"DARK, kernel {meta.decode_kernel}"),
+        ("skeleton", f"{meta.skeleton.name}, {len(meta.keypoints)} key points"),
+        ("key points", ", ".join(meta.keypoints)),
+        ("licence", meta.licence),
+        ("source", meta.source),
+    ]
+    for name, value in lines:
+        print(f"{name:<12}{value}")
+    print(STATEMENT)
