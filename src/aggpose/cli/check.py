@@ -20,7 +20,7 @@ _EXAMPLES = 3
 
 def check(
     annotations: Annotated[
-        list[Path], typer.Argument(metavar="ANNOTATIONS...", help="COCO key-point files, JSON")
+        list[Path], typer.Argument(metavar="ANNOTATIONS", help="COCO key-point files, JSON")
     ],
     images: Annotated[
         list[Path],

@@ -66,7 +66,7 @@ def _mend_points(entry: dict[str, Any], kinds: int, size: tuple[int, int] | None
         return {}
     points = flat.reshape(-1, 3)
     origin = points_at_origin(points)
-    beyond = points_outside(points, size) & ~origin if size else np.zeros(kinds, bool)
+    beyond = points_outside(points, size) if size else np.zeros(kinds, bool)
     for i in np.flatnonzero(origin | beyond):
         entry["keypoints"][3 * i : 3 * i + 3] = [0, 0, 0]
     return _counted(

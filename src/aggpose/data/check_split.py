@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aggpose.data.check_findings import Finding, Id, Source, is_id, is_name, some
+from aggpose.data.check_findings import Finding, Id, Source, is_id, some
 from aggpose.data.check_pictures import Picture
 from aggpose.data.coco import image_file
 
@@ -44,7 +44,7 @@ def list_entries(sources: list[Source]) -> list[Entry]:
             e["id"],
             e["file_name"],
             image_file(source.images, e["file_name"]),
-            tuple((f, e[f]) for f in SOURCE_FIELDS if is_name(e.get(f)) or is_id(e.get(f))),
+            tuple((f, e[f]) for f in SOURCE_FIELDS if is_id(e.get(f)) and e[f] != ""),
         )
         for file, source in enumerate(sources)
         for e in source.pictures()

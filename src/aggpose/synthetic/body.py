@@ -28,6 +28,8 @@ _LOCAL_CHANGES = (
 
 # Vertices of MakeHuman's base mesh (hm08), on its mid-line.
 _SURFACE_POINTS = {"chin": 5162, "chest": 1892, "navel": 4121}
+# The eye balls are the last vertices of it that anny keeps.
+_FIRST_EYE = 14598
 _MASKS = ("lips", "ears", "eyelids", "fingernails", "toenails", "inside-mouth")
 
 
@@ -57,8 +59,9 @@ class Shape:
             "head-scale-horiz-incr": 0.25,
             "head-scale-depth-incr": 0.2,
             "head-scale-vert-incr": 0.1,
-            "l-cheek-volume-incr": 0.6,
-            "r-cheek-volume-incr": 0.6,
+            "l-cheek-volume-incr": 0.4,
+            "r-cheek-volume-incr": 0.4,
+            "neck-scale-vert-incr": -0.6,
         }
     )
 
@@ -115,7 +118,7 @@ def make_body(shape: Shape | None = None) -> Body:
     masks = {name: _painted(model, name) for name in _MASKS} | {
         "suit": clothes.suit,
         "hair": clothes.hair,
-        "eye": (base >= 13600).astype(np.float64),
+        "eye": (base >= _FIRST_EYE).astype(np.float64),
     }
     reference = model.reference_bone_orientations
     assert reference is not None

@@ -1,4 +1,4 @@
-"""A body suit with short sleeves, a nappy below it, and the line of the hair.
+"""A suit with short sleeves and legs, a nappy below it, and the line of the hair.
 
 All of it as smooth fields over the vertices at rest, in metres: where a field is positive there is
 cloth (or hair), so that edges are sharp at any size of the picture and not bound to triangles.
@@ -58,9 +58,8 @@ def dress(
         on_arm = weights[f"arm.{side}"] + weights[f"hand.{side}"] > 0.5
         suit = np.where(on_arm, np.minimum(suit, sleeve), suit)
         hip, knee = heads[f"upperleg01.{side}"], heads[f"lowerleg01.{side}"]
-        out = 1.0 if side == "L" else -1.0
-        # cut high at the side, low at the crotch
-        leg = 0.026 - _along(vertices, hip, knee) - 0.55 * (out * vertices[:, 0] - 0.035)
+        # a short leg: an edge in the groin would be lost in the fold of a bent hip
+        leg = 0.60 * np.linalg.norm(knee - hip) - _along(vertices, hip, knee)
         suit = np.where(weights[f"leg.{side}"] > 0.25, np.minimum(suit, leg), suit)
     neck = heads["neck01"]
     collar = neck[2] - 0.012 - vertices[:, 2] + 0.55 * (vertices[:, 1] - neck[1])
@@ -70,8 +69,8 @@ def dress(
     normals = vertex_normals(vertices, faces)
     thick = 0.0028 * _smoothstep(suit / 0.004)
     hips = (heads["upperleg01.L"] + heads["upperleg01.R"]) / 2
-    low = _smoothstep((hips[2] + 0.035 - vertices[:, 2]) / 0.04)
-    thick = thick + 0.007 * low * _smoothstep(suit / 0.02)
+    low = np.exp(-(((vertices[:, 2] - hips[2] - 0.005) / 0.030) ** 2))
+    thick = thick + 0.007 * low * (1 - weights["leg"]).clip(0) * _smoothstep(suit / 0.02)
     return Clothes(suit, _hair_line(vertices, weights, heads), normals * thick[:, None])
 
 
@@ -81,7 +80,7 @@ def _hair_line(
     """(V,) m: behind and above a plane from the forehead to the nape."""
     eyes = (heads["eye.L"] + heads["eye.R"]) / 2
     top = vertices[:, 2].max()
-    forehead = eyes + np.array([0.0, 0.0, 0.62 * (top - eyes[2])])
+    forehead = eyes + np.array([0.0, 0.0, 0.50 * (top - eyes[2])])
     forehead[1] = vertices[weights["head"] > 0.5, 1].min() + 0.012
     slope = np.array([0.0, 0.80, 0.60])
     inside = (vertices - forehead) @ slope - 0.15 * np.abs(vertices[:, 0])

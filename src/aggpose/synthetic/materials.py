@@ -13,7 +13,7 @@ _FLUSH = np.array([0.70, 0.33, 0.27])
 _LIPS = np.array([0.56, 0.20, 0.19])
 _NAILS = np.array([0.82, 0.56, 0.48])
 _HAIR = np.array([0.085, 0.048, 0.028])
-_MOUTH = np.array([0.16, 0.03, 0.03])
+_MOUTH = np.array([0.30, 0.07, 0.07])
 _SUIT = np.array([0.86, 0.70, 0.36])
 _STRIPE = np.array([0.84, 0.82, 0.76])
 _SEAM = np.array([0.60, 0.40, 0.17])
@@ -118,7 +118,7 @@ def _eye(body: Body, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     colour = np.broadcast_to(_WHITE, rest.shape)
     colour = _mix(colour, _IRIS, 1 - _step((angle - 36) / 4))
     colour = _mix(colour, np.full(3, 0.006), 1 - _step((angle - 14) / 4))
-    return colour, np.full(len(rest), 0.7)
+    return colour, np.full(len(rest), 0.12)
 
 
 def _wrinkles(rest: np.ndarray) -> np.ndarray:

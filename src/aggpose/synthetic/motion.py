@@ -79,12 +79,12 @@ def expressions(times_s: np.ndarray, rng: np.random.Generator) -> dict[str, np.n
     for at in rng.uniform(0.1, 0.9, size=2) * times_s[-1]:
         blink = np.maximum(blink, np.exp(-(((times_s - at) / 0.08) ** 4)))
     mouth = 0.5 + 0.5 * smooth_noise(times_s, rng, 0.7)
-    smile = 0.25 + 0.25 * smooth_noise(times_s, rng, 0.5)
-    lids = np.maximum(blink, 0.12)
+    smile = 0.15 + 0.15 * smooth_noise(times_s, rng, 0.5)
+    lids = blink
     return {
         "eyeBlinkLeft": lids,
         "eyeBlinkRight": lids,
-        "jawOpen": 0.16 * mouth,
+        "jawOpen": 0.10 * mouth,
         "mouthSmileLeft": smile,
         "mouthSmileRight": smile,
     }

@@ -20,8 +20,9 @@ from aggpose.synthetic.materials import body_surface, surface_fields
 from aggpose.synthetic.scene import Camera, Ground
 
 OVER = 2
-_SHADOW_RAYS = 6
-_ROOM_RAYS = 8
+_SHADOW_RAYS = 3
+_ROOM_RAYS = 5
+_PASSES = 5
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def _trace(
     lamp_radius: float,
     shadow_rays: int,
     room_rays: int,
+    passes: int,
     face: wp.array(dtype=wp.int32),
     bary: wp.array(dtype=wp.vec2),
     where: wp.array(dtype=wp.vec3),
@@ -57,36 +59,49 @@ def _trace(
     x = float(i % width) - 0.5 * float(width - 1)
     y = float(i // width) - 0.5 * float(height - 1)
     ray = wp.normalize(right * (x / focal) + down * (y / focal) + forward)
-    point = wp.vec3(0.0, 0.0, 0.0)
     normal = wp.vec3(0.0, 0.0, 1.0)
-    query = wp.mesh_query_ray(mesh, origin, ray, 10.0)
+    # the inner side of the skin is not seen: cavities that come out through it are passed
+    distance = wp.float32(0.0)
+    hit = wp.int32(-1)
+    u = wp.float32(0.0)
+    v = wp.float32(0.0)
+    for _p in range(passes):
+        query = wp.mesh_query_ray(mesh, origin + ray * distance, ray, 10.0)
+        if not query.result:
+            break
+        distance += query.t
+        if wp.dot(query.normal, ray) < 0.0:
+            hit = query.face
+            u = query.u
+            v = query.v
+            normal = wp.normalize(query.normal)
+            break
+        distance += 1.0e-5
     floor = -origin[2] / ray[2]
-    if query.result and (query.t < floor or ray[2] > 0.0):
-        face[i] = query.face
-        bary[i] = wp.vec2(query.u, query.v)
-        point = origin + ray * query.t
-        normal = wp.normalize(query.normal)
-        if wp.dot(normal, ray) > 0.0:
-            normal = -normal
-    else:
-        face[i] = -1
-        point = origin + ray * floor
+    if hit >= 0 and distance > floor:
+        hit = -1
+        normal = wp.vec3(0.0, 0.0, 1.0)
+    face[i] = hit
+    bary[i] = wp.vec2(u, v)
+    if hit < 0:
+        distance = floor
+    point = origin + ray * distance
     where[i] = point
     start = point + normal * 0.0006
     state = wp.rand_init(17, i)
     # the lamp: the share of it that is seen
-    seen = 0.0
+    seen = wp.float32(0.0)
     for _s in range(shadow_rays):
         offset = wp.sample_unit_sphere(state)
         to_lamp = lamp + offset * lamp_radius - start
-        distance = wp.length(to_lamp)
-        blocked = wp.mesh_query_ray(mesh, start, to_lamp / distance, distance)
+        reach = wp.length(to_lamp)
+        blocked = wp.mesh_query_ray(mesh, start, to_lamp / reach, reach)
         if not blocked.result:
             seen += 1.0
     # the room: the share of the hemisphere that is open, and the share that shows the mat
     up = wp.vec3(0.0, 0.0, 1.0)
-    open_sky = 0.0
-    mat = 0.0
+    open_sky = wp.float32(0.0)
+    mat = wp.float32(0.0)
     for _r in range(room_rays):
         to_room = wp.normalize(normal + wp.sample_unit_sphere_surface(state))
         blocked = wp.mesh_query_ray(mesh, start, to_room, 0.30)
@@ -171,9 +186,22 @@ class Renderer:
             self._light.radius,
             _SHADOW_RAYS,
             _ROOM_RAYS,
+            _PASSES,
         ]
         outputs = [self._face, self._bary, self._where, self._share]
         wp.launch(_trace, dim=len(self._face), inputs=inputs, outputs=outputs, device="cpu")
+
+    def _smooth_share(self) -> np.ndarray:
+        """(N, 3) shares of light with less noise: blurred within the body and within the mat."""
+        shape = (self._size[1], self._size[0])
+        share = self._share.numpy().reshape(*shape, 3)
+        body = (self._face.numpy() >= 0).reshape(shape).astype(np.float32)
+        for mask, sigma in ((body, 1.4), (1 - body, 4.0)):
+            total = cv2.GaussianBlur(share * mask[..., None], (0, 0), sigma)
+            weight = cv2.GaussianBlur(mask, (0, 0), sigma)
+            inside = mask > 0
+            share[inside] = total[inside] / weight[inside][:, None]
+        return share.reshape(-1, 3)
 
     def _look_up(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Colour and normal of the ground at (N, 3) m."""
@@ -203,7 +231,7 @@ class Renderer:
         shine: np.ndarray,
     ) -> np.ndarray:
         """(N, 3) linear RGB."""
-        share = self._share.numpy()
+        share = self._smooth_share()
         to_lamp = np.asarray(self._light.position, np.float32) - where
         to_lamp /= np.linalg.norm(to_lamp, axis=1, keepdims=True)
         to_eye = np.asarray(self._camera.position, np.float32) - where

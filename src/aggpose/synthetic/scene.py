@@ -61,7 +61,8 @@ def settle(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lay the moving body on the mat.
 
-    The trunk rests, the head touches the mat, and limbs that would go into it are lifted.
+    The trunk rests, the head touches the mat, and limbs that would go into it are lifted. The
+    middle of the key points over all of the clip comes to x = y = 0.
     Returns vertices (T, V, 3) and key points of infant24 (T, 24, 3), metres, world.
     """
     angles = dict(angles)
@@ -87,7 +88,8 @@ def settle(
             deep = -(vertices[:, which, 2].min(axis=1) + 0.5 * _SINK_M)
             lift = np.rad2deg(_soft(deep) / 0.16)
             angles[name] = angles[name] + lift
-    return vertices, points
+    middle = np.append(points.mean(axis=(0, 1))[:2], 0.0)
+    return vertices - middle, points - middle
 
 
 def _soft(deep: np.ndarray) -> np.ndarray:
