@@ -147,6 +147,13 @@ def test_perfect_predictions() -> None:
     assert numbers["calibration"]["error"] == pytest.approx(0.1)  # says 0.9, is always right
 
 
+def test_an_annotation_of_id_0_counts() -> None:
+    """COCO's evaluators would take it for one that nothing matched."""
+    content, results = small_world(np.random.default_rng(3), people=1)
+    content["annotations"][0]["id"] = 0
+    assert average_precision(content, results, COCO17)["AP"] == pytest.approx(1.0)
+
+
 def test_swapped_sides_are_seen() -> None:
     content, results = small_world(np.random.default_rng(2), people=4)
     points = np.array(results[0]["keypoints"]).reshape(17, 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ import numpy as np
 
 from aggpose.data.check_findings import Finding, Id, Source, is_number
 from aggpose.data.coco import image_file
+from aggpose.data.pictures import jpeg_segments
 
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _FLAT = 3.0
 """Grey levels of deviation below which a picture has nothing to be told by."""
@@ -52,22 +51,17 @@ class Picture:
 
 def jpeg_header(data: bytes) -> Header | None:
     """Size, rotation and wholeness of a JPEG from its segments; None without a frame header."""
-    position, size, orientation = 2, None, 1
-    while found := _MARKER.search(data, position):
-        marker, position = found.group(1)[0], found.end()
+    size, orientation = None, 1
+    for marker, start, end in jpeg_segments(data):
         if marker == 0xD9:
             return Header(size, orientation, True) if size else None
-        if marker == 0x01:
-            continue
-        length = int.from_bytes(data[position : position + 2], "big")
         if marker in _FRAME_MARKERS and size is None:
             height, width = (
-                int.from_bytes(data[position + at : position + at + 2], "big") for at in (3, 5)
+                int.from_bytes(data[start + at : start + at + 2], "big") for at in (3, 5)
             )
             size = (width, height)
-        elif marker == 0xE1 and data[position + 2 : position + 8] == b"Exif\0\0":
-            orientation = _orientation(data[position + 8 : position + length])
-        position += length
+        elif marker == 0xE1 and data[start + 2 : start + 8] == b"Exif\0\0":
+            orientation = _orientation(data[start + 8 : end])
     return Header(size, orientation, False) if size else None
 
 

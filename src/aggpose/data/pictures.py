@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -17,20 +18,28 @@ PICTURE_SUFFIXES = frozenset(
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 
 
-def jpeg_is_complete(data: bytes) -> bool:
-    """Whether a JPEG's end marker follows its scans.
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of a JPEG's segments; the end marker 0xD9 comes last where it is there.
 
-    Walks the segments, so that the end marker of an embedded preview does not count, nor anything
-    appended after the picture (phones append short videos).
+    start, end: of what follows the marker, its two bytes of length included. Walks from segment to
+    segment, so that the end marker of an embedded preview does not count, nor anything appended
+    after the picture (phones append short videos).
     """
     position = 2
     while found := _MARKER.search(data, position):
         marker, position = found.group(1)[0], found.end()
         if marker == 0xD9:
-            return True
-        if marker != 0x01:
-            position += int.from_bytes(data[position : position + 2], "big")
-    return False
+            yield marker, position, position
+            return
+        if marker != 0x01:  # the only other one without a length
+            end = position + int.from_bytes(data[position : position + 2], "big")
+            yield marker, position, end
+            position = end
+
+
+def jpeg_is_complete(data: bytes) -> bool:
+    """Whether a JPEG's end marker follows its scans."""
+    return any(marker == 0xD9 for marker, _, _ in jpeg_segments(data))
 
 
 def read_rgb(path: str | Path) -> np.ndarray:

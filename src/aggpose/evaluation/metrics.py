@@ -37,7 +37,8 @@ def rewrite_ground_truth(
         x, y, w, h = annotation["bbox"]
         annotations.append(
             {
-                "id": annotation["id"],
+                # counted anew: COCO's evaluators take an id of 0 for "not matched"
+                "id": len(annotations) + 1,
                 "image_id": annotation["image_id"],
                 "category_id": 1,
                 "iscrowd": int(annotation.get("iscrowd", 0)),

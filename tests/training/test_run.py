@@ -1,0 +1,241 @@
+"""Trainings that are killed, shared between processes, and fed with several skeletons."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from painted_people import painted_people
+from safetensors.torch import load_file
+
+from aggpose.cli.app import main
+from aggpose.network import load_checkpoint
+from aggpose.skeleton import COCO17
+from aggpose.training.recipe import read_recipe
+from aggpose.training.run import train
+
+
+def write_recipe(folder: Path, **changes: object) -> Path:
+    """A tiny training: AggPose-T at 64x64 on painted figures."""
+    people = folder / "people"
+    if not (people / "people.json").exists():
+        painted_people(people, 24)
+    recipe = {
+        "name": "tiny",
+        "out": str(folder / "run"),
+        "skeleton": "coco17",
+        "network": {"variant": "aggpose-t", "drop_path": 0.1, "init": "unit"},
+        "data": {
+            "root": str(people),
+            "input_size": [64, 64],
+            "train": [{"annotations": "people.json", "images": "."}],
+            "workers": 0,
+        },
+        "loss": {"kind": "spatial_cross_entropy"},
+        "schedule": {"kind": "cosine", "warmup_steps": 3},
+        "training": {
+            "epochs": 3,
+            "batch_size": 4,
+            "learning_rate": 1e-3,
+            "ema": 0.9,
+            "clip": 1.0,
+            "checkpoint_every_steps": 2,
+            "accelerator": "cpu",
+            "threads": 1,
+        },
+    }
+    for key, value in changes.items():
+        group, _, name = key.partition("__")
+        if name:
+            recipe[group][name] = value  # type: ignore[index]
+        else:
+            recipe[group] = value
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return path
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path)
+
+
+def largest_difference(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
+    assert a.keys() == b.keys()
+    return max(float((a[n] - b[n]).abs().max()) for n in a)
+
+
+def cli(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "aggpose.cli", *map(str, arguments)]
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes], newer_than: float = 0.0) -> None:
+    for _ in range(1200):
+        if path.is_file() and path.stat().st_mtime > newer_than:
+            return
+        assert process.poll() is None, "the training ended before it was killed"
+        time.sleep(0.05)
+    pytest.fail(f"{path} did not appear in a minute")
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
+    """SIGKILL in mid-epoch, --resume: the same weights as the run that was left alone."""
+    recipe = write_recipe(tmp_path)
+    train(read_recipe(recipe, [f"out={tmp_path / 'whole'}"]), say=lambda _: None)
+
+    killed = tmp_path / "killed"
+    last = killed / "checkpoints" / "last.ckpt"
+    process = subprocess.Popen(cli("train", recipe, f"out={killed}"), stdout=subprocess.DEVNULL)
+    try:
+        wait_for(last, process)  # step 2 of 6 of the first epoch
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    saved = torch.load(last, weights_only=False)
+    assert 0 < saved["global_step"] < 18
+    assert not (killed / "weights.safetensors").exists()
+
+    done = subprocess.run(
+        cli("train", recipe, f"out={killed}", "--resume"), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    whole, resumed = (
+        weights_of(folder / "weights.safetensors") for folder in (tmp_path / "whole", killed)
+    )
+    assert largest_difference(whole, resumed) < 1e-6
+    # the comparison can fail: another seed gives other weights
+    train(read_recipe(recipe, [f"out={tmp_path / 'o'}", "training.seed=1"]), say=lambda _: None)
+    assert largest_difference(whole, weights_of(tmp_path / "o" / "weights.safetensors")) > 1e-3
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_trains_with_the_doubled_batch(tmp_path: Path) -> None:
+    """gloo on one machine; without stochastic depth, which each process draws for itself."""
+    recipe = write_recipe(tmp_path, network__drop_path=0.0)
+    # plain gradient steps of Adam differ by rounding: the first ones are compared
+    common = ["training.epochs=1", "training.ema=0"]
+    one = cli("train", recipe, f"out={tmp_path / 'one'}", *common, "training.batch_size=8")
+    two = cli(
+        *("train", recipe, f"out={tmp_path / 'two'}", *common),
+        *("training.batch_size=4", "--devices", 2),
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for command in (one, two):
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr[-2000:]
+    a, b = (weights_of(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
+    start = weights_of(_untrained(tmp_path, recipe))
+    moved = largest_difference(a, start)
+    assert moved > 1e-3
+    assert largest_difference(a, b) < 0.02 * moved
+
+
+def _untrained(folder: Path, recipe: Path) -> Path:
+    from aggpose.meta import ModelMeta
+    from aggpose.network import save_checkpoint
+    from aggpose.training.run import make_network
+
+    path = folder / "untrained.safetensors"
+    net = make_network(read_recipe(recipe, []), say=lambda _: None)
+    save_checkpoint(net, path, ModelMeta("untrained", COCO17.keypoints))
+    return path
+
+
+def test_people_of_different_skeletons_train_one_network(tmp_path: Path) -> None:
+    """12 and 17 labelled kinds in infant24; what nobody labels is left out of the weights."""
+    people = tmp_path / "people"
+    painted_people(people, 16)
+    painted_people(people, 16, seed=1, names=COCO17.keypoints[5:], name="limbs.json")
+    recipe = write_recipe(tmp_path, skeleton="infant24")
+    lines: list[str] = []
+    data = {
+        "root": str(people),
+        "input_size": [64, 64],
+        "workers": 0,
+        "train": [
+            {"annotations": "people.json", "images": "."},
+            {"annotations": "limbs.json", "images": ".", "weight": 0.5},
+        ],
+        "validation": {"annotations": "people.json", "images": "."},
+        "validation_skeleton": "coco17",
+    }
+    recipe = write_recipe(tmp_path, skeleton="infant24", data=data, training__epochs=1)
+    weights = train(read_recipe(recipe), say=lines.append)
+    net = load_checkpoint(weights)
+    assert net.meta is not None and net.meta.keypoints == COCO17.keypoints
+    assert any("left out of the weights" in line and "navel" in line for line in lines)
+    assert any("validation AP" in line for line in lines)
+    assert json.loads((weights.parent / "recipe.json").read_text())["skeleton"] == "infant24"
+    log = (weights.parent / "logs/csv/metrics.csv").read_text()
+    assert "loss" in log and "val_ap" in log
+    assert list((weights.parent / "logs/tensorboard").glob("events.*"))
+
+
+def test_a_few_epochs_learn_something(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, training__epochs=8, training__checkpoint_every_steps=1000)
+    weights = train(read_recipe(recipe), say=lambda _: None)
+    rows = np.genfromtxt(
+        weights.parent / "logs/csv/metrics.csv", delimiter=",", names=True, dtype=None
+    )
+    losses = rows["loss"][np.isfinite(rows["loss"])]
+    assert losses[-1] < losses[0] - 0.3
+
+
+@pytest.mark.parametrize(
+    "changes, named",
+    [
+        (["training.epoch=3"], "training.epoch"),
+        (["network.variant=aggpose-x"], "aggpose-x"),
+        (["data.input_size=[60,64]"], "divisible by 32"),
+        (["training.batch_size=1000"], "do not fill one batch"),
+        (["data.root=/nowhere"], "/nowhere"),
+        (["training.learning_rate=fast"], "training.learning_rate"),
+        (["nonsense"], "KEY=VALUE"),
+        (["initialise=missing.pth"], "missing.pth"),
+        (["--resume"], "no checkpoint to resume from"),
+    ],
+)
+def test_a_wrong_recipe_is_one_line_and_exit_2(
+    tmp_path: Path, changes: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write_recipe(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(["train", str(recipe), *changes])
+    said = capsys.readouterr().err.strip()
+    assert stop.value.code == 2 and named in said and len(said.splitlines()) == 1, said
+
+
+def test_a_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path, training__epochs=1)
+    train(read_recipe(recipe), say=lambda _: None)
+    with pytest.raises(SystemExit) as stop:
+        main(["train", str(recipe)])
+    assert stop.value.code == 2 and "--resume" in capsys.readouterr().err
+
+
+def test_contact_sheet(tmp_path: Path) -> None:
+    import cv2
+
+    recipe = write_recipe(tmp_path)
+    sheet = tmp_path / "sheet.png"
+    with pytest.raises(SystemExit) as stop:
+        main(["train", str(recipe), "--contact-sheet", str(sheet)])
+    assert stop.value.code == 0
+    image = cv2.imread(str(sheet))
+    assert image is not None and image.shape[0] > 64 and image.std() > 10
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("path", sorted(Path("recipes").rglob("*.yaml")), ids=str)
+def test_the_recipes_that_come_along_are_right(path: Path) -> None:
+    read_recipe(path)
