@@ -87,39 +87,49 @@ def decode_heatmaps(heatmaps: np.ndarray, kernel: int = 11) -> tuple[np.ndarray,
     )
     if len(refine):
         maps = flat.reshape(-1, height, width)
-        window = _smoothed_windows(maps, refine, x[refine], y[refine], blur_kernel(kernel))
-        coords[refine] += _newton_step(np.log(window))
+        cells = _smoothed_cells(maps, refine, x[refine], y[refine], blur_kernel(kernel))
+        coords[refine] += _newton_step(np.log(cells, dtype=np.float64))
     return coords.reshape(batch, joints, 2), scores.reshape(batch, joints)
 
 
-def _smoothed_windows(
+_CELLS = (
+    *((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (2, 0), (-2, 0), (0, 2), (0, -2)),
+    *((1, 1), (-1, -1), (-1, 1), (1, -1)),
+)
+"""The cells (dx, dy) around a peak that the differences of the Newton step use."""
+
+
+def _smoothed_cells(
     maps: np.ndarray, which: np.ndarray, x: np.ndarray, y: np.ndarray, kernel: np.ndarray
 ) -> np.ndarray:
-    """(n, 5, 5) float64 smoothed cells around each peak (row = y), zero padding at the border."""
+    """(n, 13) smoothed values of `_CELLS` around each peak, zero padding at the border."""
     height, width = maps.shape[1:]
     half = len(kernel) // 2 + REACH
     offsets = np.arange(-half, half + 1)
-    cols, rows = x[:, None] + offsets, y[:, None] + offsets
-    patches = maps[
-        which[:, None, None],
-        rows.clip(0, height - 1)[:, :, None],
-        cols.clip(0, width - 1)[:, None, :],
-    ]
-    # band matrix: row i holds the kernel shifted by i, so two products smooth the window
-    band = np.zeros((2 * REACH + 1, len(offsets)))
-    for i in range(2 * REACH + 1):
-        band[i, i : i + len(kernel)] = kernel
-    in_x = band * ((cols >= 0) & (cols < width))[:, None, :]
-    in_y = band * ((rows >= 0) & (rows < height))[:, None, :]
-    window = in_y @ patches @ in_x.transpose(0, 2, 1)
+    size = len(offsets)
+    around = (offsets[:, None] * width + offsets).ravel()
+    start = which * (height * width) + y * width + x
+    # beyond a map's edge this reads its neighbours, or clips; those cells are set to 0 below
+    patches = maps.ravel().take(start[:, None] + around, mode="clip")
+    edge = np.flatnonzero((x < half) | (x >= width - half) | (y < half) | (y >= height - half))
+    cols, rows = x[edge, None] + offsets, y[edge, None] + offsets
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((cols >= 0) & (cols < width))[:, None]
+    patches[edge] *= inside.reshape(-1, size * size)
+    # one product smooths all the cells: column j is the blur's window around cell j
+    weights = np.zeros((len(_CELLS), size, size))
+    for j, (dx, dy) in enumerate(_CELLS):
+        rows_j = slice(REACH + dy, REACH + dy + len(kernel))
+        cols_j = slice(REACH + dx, REACH + dx + len(kernel))
+        weights[j, rows_j, cols_j] = kernel[:, None] * kernel
+    cells = patches @ weights.reshape(len(_CELLS), -1).T.astype(maps.dtype)
 
-    low = np.flatnonzero((window < _FLOOR).any(axis=(1, 2)))
-    for n in low:  # rare: maps with negative or empty surroundings
-        window[n] = _window_of_whole_map(maps[which[n]], int(x[n]), int(y[n]), kernel)
-    return window
+    for n in np.flatnonzero((cells < _FLOOR).any(axis=1)):
+        # rare: maps with negative or empty surroundings
+        cells[n] = _cells_of_whole_map(maps[which[n]], int(x[n]), int(y[n]), kernel)
+    return cells
 
 
-def _window_of_whole_map(heatmap: np.ndarray, x: int, y: int, kernel: np.ndarray) -> np.ndarray:
+def _cells_of_whole_map(heatmap: np.ndarray, x: int, y: int, kernel: np.ndarray) -> np.ndarray:
     """The published way for one map: smooth all of it, rescale to the old peak, clip."""
     height, width = heatmap.shape
     half = len(kernel) // 2
@@ -132,20 +142,17 @@ def _window_of_whole_map(heatmap: np.ndarray, x: int, y: int, kernel: np.ndarray
     inner = slice(half, -half or None)
     smooth = smooth_y[:, inner] @ heatmap.astype(np.float64) @ smooth_x[:, inner].T
     smooth *= heatmap.max() / smooth.max()
-    reach = slice(y - REACH, y + REACH + 1), slice(x - REACH, x + REACH + 1)
-    return np.maximum(smooth[reach], _FLOOR)
+    return np.array([max(smooth[y + dy, x + dx], _FLOOR) for dx, dy in _CELLS])
 
 
 def _newton_step(log: np.ndarray) -> np.ndarray:
-    """(n, 2) step (dx, dy) to the extremum of the log map from its (n, 5, 5) window (row = y)."""
-    c = REACH
-    dx = 0.5 * (log[:, c, c + 1] - log[:, c, c - 1])
-    dy = 0.5 * (log[:, c + 1, c] - log[:, c - 1, c])
-    dxx = 0.25 * (log[:, c, c + 2] - 2 * log[:, c, c] + log[:, c, c - 2])
-    dyy = 0.25 * (log[:, c + 2, c] - 2 * log[:, c, c] + log[:, c - 2, c])
-    dxy = 0.25 * (
-        log[:, c + 1, c + 1] - log[:, c - 1, c + 1] - log[:, c + 1, c - 1] + log[:, c - 1, c - 1]
-    )
+    """(n, 2) step (dx, dy) to the extremum of the log map from its (n, 13) `_CELLS`."""
+    c, e, w, s, n, ee, ww, ss, nn, se, nw, sw, ne = log.T
+    dx = 0.5 * (e - w)
+    dy = 0.5 * (s - n)
+    dxx = 0.25 * (ee - 2 * c + ww)
+    dyy = 0.25 * (ss - 2 * c + nn)
+    dxy = 0.25 * (se - ne - sw + nw)
     det = dxx * dyy - dxy**2
     with np.errstate(divide="ignore", invalid="ignore"):
         step = np.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], axis=1) / det[:, None]

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset, Sampler
 from aggpose.data.augment import AugmentRecipe, augment_pixels, sample_crop
 from aggpose.data.coco import People, Person
 from aggpose.data.pictures import read_rgb, warp_picture
+from aggpose.errors import UserError
 from aggpose.geometry import apply_affine, box_to_crop, crop_affine, heatmap_to_picture
 from aggpose.skeleton import Skeleton
 
@@ -136,8 +137,9 @@ class EpochBatches(Sampler[list[SampleKey]]):
         self.epoch = 0
         self.start_batch = 0
         if len(self) == 0:
-            raise ValueError(
-                f"{self._draws()} samples an epoch do not fill one batch of {batch_size * world}"
+            raise UserError(
+                f"training.batch_size: {self._draws()} samples an epoch do not fill one batch of "
+                f"{batch_size * world}; lower it"
             )
 
     def _draws(self) -> int:

@@ -39,6 +39,15 @@ from aggpose.training.recipe import DataRecipe, DataSource, Recipe
 
 LAST = "last.ckpt"
 
+_NOT_OURS = (
+    ".*does not have many workers.*",
+    ".*(re-)?instantiate your .*sampler.*",
+    ".*dataloader is not resumable.*",  # `EpochBatches.start_batch` resumes it
+    ".*in eval mode at the start of training.*",  # the running mean stays so
+    ".*isinstance\\(treespec, LeafSpec\\).*",
+)
+"""Lightning's warnings that do not hold here."""
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -86,7 +95,10 @@ def read_training_data(recipe: Recipe, say: Callable[[str], None] = print) -> Tr
 
 
 def _located(data: DataRecipe, source: DataSource) -> tuple[Path, Path]:
-    return data.root / source.annotations, data.root / source.images
+    images = data.root / source.images
+    if not images.is_dir() and (data.root / "images" / source.images).is_dir():
+        images = data.root / "images" / source.images  # COCO's folders lie in either place
+    return data.root / source.annotations, images
 
 
 def make_network(recipe: Recipe, say: Callable[[str], None] = print) -> AggPose:
@@ -143,12 +155,14 @@ def train(
     module = PoseModule(net, recipe, steps)
     module.validation_people = data.validation
     _prepare_folder(recipe)
-    trainer = _trainer(
-        recipe, devices, nodes, say, lambda net, path: write_weights(net, path, recipe, data)
-    )
+
+    def write(net: AggPose, path: Path) -> None:
+        write_weights(net, path, recipe, data)
+
+    trainer = _trainer(recipe, devices, nodes, steps, say, write)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*(re-)?instantiate your .*sampler.*")
+        for words in _NOT_OURS:
+            warnings.filterwarnings("ignore", message=words)
         trainer.fit(
             module,
             datamodule=_Data(data, recipe),
@@ -195,6 +209,7 @@ def _trainer(
     recipe: Recipe,
     devices: int,
     nodes: int,
+    steps: int,
     say: Callable[[str], None],
     write: Callable[[AggPose, Path], None],
 ) -> L.Trainer:
@@ -227,7 +242,7 @@ def _trainer(
         enable_checkpointing=False,
         enable_progress_bar=on_terminal,
         enable_model_summary=False,
-        log_every_n_steps=20,
+        log_every_n_steps=min(20, steps),
         logger=[
             CSVLogger(recipe.out, name="logs", version="csv"),
             TensorBoardLogger(recipe.out, name="logs", version="tensorboard"),
