@@ -18,9 +18,10 @@ from painted_people import painted_people
 from safetensors.torch import load_file
 
 from aggpose.cli.app import main
+from aggpose.errors import UserError
 from aggpose.network import load_checkpoint
 from aggpose.skeleton import COCO17
-from aggpose.training.recipe import read_recipe
+from aggpose.training.recipe import read_recipe, refuse_changed
 from aggpose.training.run import train
 
 
@@ -93,6 +94,7 @@ def wait_for(path: Path, process: subprocess.Popen[bytes], newer_than: float = 0
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_killed_training_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
     """SIGKILL in mid-epoch, --resume: the same weights as the run that was left alone."""
     recipe = write_recipe(tmp_path)
@@ -125,6 +127,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_two_processes_train_what_one_trains_with_the_doubled_batch(tmp_path: Path) -> None:
     """gloo on one machine; without stochastic depth, which each process draws for itself."""
     recipe = write_recipe(tmp_path, network__drop_path=0.0)
@@ -236,6 +239,27 @@ def test_a_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as stop:
         main(["train", str(recipe)])
     assert stop.value.code == 2 and "--resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change, allowed",
+    [
+        ("training.epochs=9", True),
+        ("training.learning_rate=0.1", False),
+        ("training.seed=5", False),
+        ("network.drop_path=0", False),
+        ("loss.sigma=3", False),
+    ],
+)
+def test_what_a_resumed_run_may_change(tmp_path: Path, change: str, allowed: bool) -> None:
+    path = write_recipe(tmp_path)
+    before = read_recipe(path).model_dump(mode="json")
+    after = read_recipe(path, [change])
+    if allowed:
+        refuse_changed(after, before, path)
+    else:
+        with pytest.raises(UserError, match=change.partition("=")[0]):
+            refuse_changed(after, before, path)
 
 
 def test_contact_sheet(tmp_path: Path) -> None:

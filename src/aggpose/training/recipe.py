@@ -161,3 +161,35 @@ def _apply(content: dict[str, Any], change: str) -> None:
         if not isinstance(content, dict):
             raise UserError(f"{change!r}: {part} is not a group of keys")
     content[parts[-1]] = value
+
+
+FIXED = (
+    *("skeleton", "network", "loss", "data.train"),
+    *("training.batch_size", "training.accumulate", "training.learning_rate"),
+    *("training.weight_decay", "training.decay_all", "training.ema", "training.seed"),
+)
+"""What a resumed training keeps: its checkpoint holds it, or its order of samples depends on it."""
+
+
+def refuse_changed(recipe: Recipe, before: dict[str, Any], where: Path) -> None:
+    """UserError when a resumed recipe differs in `FIXED` from the one the run began with.
+
+    before: that recipe as ``recipe.json`` holds it. where: the file, for the message.
+    """
+    now, then = _leaves(recipe.model_dump(mode="json")), _leaves(before)
+    for key in sorted(set(now) | set(then)):
+        fixed = any(key == f or key.startswith(f + ".") for f in FIXED)
+        if fixed and now.get(key) != then.get(key):
+            raise UserError(
+                f"{where}: the run began with {key}={then.get(key)}, not {now.get(key)}; a "
+                "resumed run keeps it (give it so, or out=FOLDER for a new run)"
+            )
+
+
+def _leaves(content: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """Values by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        where = f"{path}.{key}" if path else key
+        found |= _leaves(value, where) if isinstance(value, dict) else {where: value}
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import warnings
@@ -35,7 +36,7 @@ from aggpose.network import (
 from aggpose.skeleton import get_skeleton
 from aggpose.training.callbacks import BestWeights, PlaceKeeper, ProgressLines
 from aggpose.training.module import PoseModule
-from aggpose.training.recipe import DataRecipe, DataSource, Recipe
+from aggpose.training.recipe import DataRecipe, DataSource, Recipe, refuse_changed
 
 LAST = "last.ckpt"
 
@@ -145,6 +146,9 @@ def train(
         raise UserError(
             f"{last}: a run is already there; give --resume to go on, or out=FOLDER for a new one"
         )
+    written = recipe.out / "recipe.json"
+    if resume and written.is_file():
+        refuse_changed(recipe, json.loads(written.read_text(encoding="utf-8")), written)
     if recipe.training.threads:
         torch.set_num_threads(recipe.training.threads)
     data = read_training_data(recipe, say if rank == 0 else _silent)
@@ -160,6 +164,7 @@ def train(
         write_weights(net, path, recipe, data)
 
     trainer = _trainer(recipe, devices, nodes, steps, say, write)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # no tips
     with warnings.catch_warnings():
         for words in _NOT_OURS:
             warnings.filterwarnings("ignore", message=words)
