@@ -23,7 +23,8 @@ FACIAL_ACTIONS = ("eyeBlinkLeft", "eyeBlinkRight", "jawOpen", "mouthSmileLeft", 
 
 _LOCAL_CHANGES = (
     *("head-scale-horiz-incr", "head-scale-vert-incr", "head-scale-depth-incr", "head-fat-incr"),
-    *("l-cheek-volume-incr", "r-cheek-volume-incr", "neck-scale-vert-incr", "stomach-navel-out"),
+    *("l-cheek-volume-incr", "r-cheek-volume-incr", "neck-scale-vert-incr"),
+    "head-back-scale-depth-incr",
 )
 
 # Vertices of MakeHuman's base mesh (hm08), on its mid-line.
@@ -39,7 +40,7 @@ class Shape:
 
     length_m: crown to heel, metres. WHO's median at 3 months: 0.61 (boys), 0.60 (girls).
     phenotype: anny's parameters in [0, 1]; age 0 is its newborn. height sets the proportions here
-        (at 0.15 the head is a quarter of the body), for the size follows from length_m.
+        (at 0.15 the head is a quarter of the length), for the size follows from length_m.
     local_changes: anny's local changes in [-1, 1].
     """
 
@@ -49,19 +50,20 @@ class Shape:
             "gender": 0.5,
             "age": 0.0,
             "muscle": 0.4,
-            "weight": 0.85,
+            "weight": 0.7,
             "height": 0.15,
             "proportions": 0.5,
         }
     )
     local_changes: Mapping[str, float] = field(
         default_factory=lambda: {
-            "head-scale-horiz-incr": 0.25,
-            "head-scale-depth-incr": 0.2,
+            "head-scale-horiz-incr": 0.45,
+            "head-scale-depth-incr": 0.15,
             "head-scale-vert-incr": 0.1,
             "l-cheek-volume-incr": 0.4,
             "r-cheek-volume-incr": 0.4,
-            "neck-scale-vert-incr": -0.6,
+            "neck-scale-vert-incr": -0.8,
+            "head-back-scale-depth-incr": 0.2,
         }
     )
 

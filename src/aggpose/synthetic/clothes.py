@@ -62,7 +62,7 @@ def dress(
         leg = 0.60 * np.linalg.norm(knee - hip) - _along(vertices, hip, knee)
         suit = np.where(weights[f"leg.{side}"] > 0.25, np.minimum(suit, leg), suit)
     neck = heads["neck01"]
-    collar = neck[2] - 0.012 - vertices[:, 2] + 0.55 * (vertices[:, 1] - neck[1])
+    collar = neck[2] - 0.004 - vertices[:, 2] + 0.55 * (vertices[:, 1] - neck[1])
     suit = np.minimum(suit, np.where(weights["arm"] > 0.5, np.inf, collar))
     suit = np.minimum(suit, 0.05)
 

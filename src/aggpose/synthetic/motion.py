@@ -25,19 +25,19 @@ class Joint:
 
 
 ARM = {
-    "arm_out": Joint(84, 16),  # upper arm from the trunk, in the plane of the back
-    "arm_up": Joint(12, 14),  # upper arm off the mat
-    "arm_turn": Joint(62, 22),  # 90: the forearm lies on the mat, beside the head
-    "elbow": Joint(82, 28),
+    "arm_out": Joint(78, 18),  # upper arm from the trunk, in the plane of the back
+    "arm_up": Joint(14, 18),  # upper arm off the mat
+    "arm_turn": Joint(58, 28),  # 90: the forearm lies on the mat, beside the head
+    "elbow": Joint(72, 30),
     "pronation": Joint(0, 30),
     "wrist": Joint(4, 16),
     "fingers": Joint(42, 24, 0.7),
 }
 LEG = {
     "leg_out": Joint(48, 13),  # thigh from the body's axis, in the plane of the back
-    "leg_up": Joint(36, 18),  # thigh off the mat
+    "leg_up": Joint(34, 20),  # thigh off the mat
     "leg_turn": Joint(46, 14),  # 0: the knee bends towards the mat, 90: to the other leg
-    "knee": Joint(82, 30),
+    "knee": Joint(82, 36),
     "ankle": Joint(12, 18),
     "inversion": Joint(8, 12),
     "toes": Joint(0, 14, 0.7),
@@ -45,17 +45,22 @@ LEG = {
 BODY = {
     "head_turn": Joint(8, 24, 0.5),  # to the left
     "head_tilt": Joint(0, 6, 0.5),
-    "head_nod": Joint(0, 4, 0.5),
+    "head_nod": Joint(14, 4, 0.5),
+    "neck_bend": Joint(0, 0),  # forward; found when the body is laid down
     "trunk_turn": Joint(0, 4, 0.6),
     "trunk_tilt": Joint(0, 4, 0.6),
 }
 
 
+# Share of the head's turn, and of the neck's bend: the neck goes back and the head stays level.
+_NECK = (("neck01", 0.15, 0.6), ("neck02", 0.2, 0.4), ("neck03", 0.2, -0.3), ("head", 0.45, -0.5))
+
+
 def smooth_noise(times_s: np.ndarray, rng: np.random.Generator, slow: float = 1.0) -> np.ndarray:
     """(T,) in (-1, 1): sines of 0.3 to 1.2 Hz with random phases, the slow ones larger."""
-    frequencies = rng.uniform(0.3, 1.2, size=6) * slow
-    phases = rng.uniform(0, 2 * np.pi, size=6)
-    sizes = rng.uniform(0.5, 1.0, size=6) * (0.3 * slow / frequencies)
+    frequencies = np.geomspace(0.3, 1.2, 7) * rng.uniform(0.85, 1.15, size=7) * slow
+    phases = rng.uniform(0, 2 * np.pi, size=7)
+    sizes = rng.uniform(0.5, 1.0, size=7) * (0.3 * slow / frequencies) ** 1.5
     waves = sizes[:, None] * np.sin(2 * np.pi * frequencies[:, None] * times_s + phases[:, None])
     return np.tanh(1.5 * waves.sum(axis=0) / np.sqrt((sizes**2).sum()))
 
@@ -106,11 +111,11 @@ def bone_rotations(
         turns |= _arm(own, short, out, axes)
         turns |= _leg(own, short, out, axes)
     count = len(angles["head_turn"])
-    for bone, share in (("neck01", 0.15), ("neck02", 0.2), ("neck03", 0.2), ("head", 0.45)):
+    for bone, share, bend in _NECK:
         turns[bone] = (
             _about("z", share * angles["head_turn"])
             @ _about("y", share * angles["head_tilt"])
-            @ _about("x", share * angles["head_nod"])
+            @ _about("x", share * angles["head_nod"] + bend * angles["neck_bend"])
         )
     for bone in ("spine04", "spine03", "spine02"):
         turns[bone] = _about("z", angles["trunk_turn"] / 3) @ _about("y", angles["trunk_tilt"] / 3)
@@ -135,6 +140,7 @@ def _arm(
     third = forearm @ bent
     fourth = forearm @ twist @ bent
     turns = {
+        f"clavicle.{short}": _about("y", np.full(len(whole), -out * 9.0)),
         f"shoulder01.{short}": blade,
         f"upperarm01.{short}": _back(blade) @ first,
         f"upperarm02.{short}": _back(first) @ second,

@@ -83,7 +83,7 @@ def settle(
         vertices[..., 2] -= rest
         points[..., 2] -= rest
         high = vertices[:, head, 2].min(axis=1) + 0.4 * _SINK_M
-        angles["head_nod"] = angles["head_nod"] - np.rad2deg(high / 0.13) * 0.8
+        angles["neck_bend"] = angles["neck_bend"] - np.rad2deg(high / 0.06) * 0.7
         for name, which in parts.items():
             deep = -(vertices[:, which, 2].min(axis=1) + 0.5 * _SINK_M)
             lift = np.rad2deg(_soft(deep) / 0.16)
