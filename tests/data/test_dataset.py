@@ -1,0 +1,177 @@
+"""What the network sees: crops, key points and their order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from colour_net import COLOURS
+from painted_people import painted_people
+
+from aggpose.data.augment import NO_AUGMENTATION, AugmentRecipe, augment_pixels
+from aggpose.data.coco import read_people
+from aggpose.data.dataset import EpochBatches, PeopleDataset, SampleKey, ValidationDataset
+from aggpose.errors import UserError
+from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
+from aggpose.skeleton import COCO17, INFANT24
+
+GEOMETRY = NO_AUGMENTATION.model_dump() | {
+    "flip": 0.5,
+    "rotation": 40.0,
+    "rotation_probability": 0.5,
+    "full_rotation": 0.3,
+    "scale": 0.3,
+    "shift": 0.1,
+    "half_body": 0.3,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("people")
+    painted_people(folder, 12, size=(240, 200))
+    painted_people(folder, 6, seed=1, names=COCO17.keypoints[5:], name="limbs.json")
+    return folder
+
+
+def keys(count: int, size: tuple[int, int] = (192, 256)) -> list[SampleKey]:
+    return [SampleKey(i % 12, 0, i // 12, i, size) for i in range(count)]
+
+
+def test_key_points_stay_on_what_they_name(folder: Path) -> None:
+    """Whatever flip, turn, scale and shift do: under each point lies the disc of its colour."""
+    people = read_people(folder / "people.json", folder, COCO17)
+    dataset = PeopleDataset([people], AugmentRecipe(**GEOMETRY))
+    seen, mirrored = 0, []
+    for key in keys(60):
+        sample = dataset[key]
+        image = sample["image"].numpy().transpose(1, 2, 0)
+        back = invert_affine(input_to_heatmap(key.input_size, (48, 64)))
+        points = apply_affine(back, sample["points"].numpy())
+        sides = set()
+        for k, (point, weight) in enumerate(zip(points, sample["weights"], strict=True)):
+            x, y = np.rint(point).astype(int)
+            if weight == 0 or not (3 < x < 188 and 3 < y < 252):
+                continue
+            colour = image[y, x] / 255.0
+            nearest = int(np.argmin(np.abs(COLOURS[:17] - colour).sum(axis=1)))
+            # in a mirrored picture the disc of the left wrist is what is now the right one
+            assert nearest in (k, COCO17.mirror[k])
+            if COCO17.mirror[k] != k:
+                sides.add(nearest != k)
+            seen += 1
+        assert len(sides) <= 1  # all of a sample's points are mirrored, or none
+        mirrored += sides
+    assert seen > 500 and 0.2 < np.mean(mirrored) < 0.8
+
+
+def test_a_mirrored_sample_swaps_all_its_sides(folder: Path) -> None:
+    people = read_people(folder / "people.json", folder, COCO17)
+    plain = PeopleDataset([people], NO_AUGMENTATION)
+    flipped = PeopleDataset([people], NO_AUGMENTATION.model_copy(update={"flip": 1.0}))
+    for key in keys(5):
+        a, b = plain[key], flipped[key]
+        expected = a["points"].numpy()[COCO17.mirror].copy()
+        expected[:, 0] = 47 - expected[:, 0]
+        np.testing.assert_allclose(b["points"].numpy(), expected, atol=1e-3)
+        difference = a["image"].numpy()[:, :, ::-1].astype(int) - b["image"].numpy()
+        assert np.abs(difference).mean() < 1.0
+
+
+def test_samples_are_functions_of_their_key(folder: Path) -> None:
+    people = read_people(folder / "people.json", folder, COCO17)
+    recipe = AugmentRecipe(blur=0.5, noise=0.5, jpeg=0.5, occluders=0.5)
+    one, other = PeopleDataset([people], recipe), PeopleDataset([people], recipe)
+    for key in reversed(keys(8)):
+        a, b = one[key], other[key]
+        assert (a["image"] == b["image"]).all() and (a["points"] == b["points"]).all()
+    first = one[SampleKey(0, 0, 0, 0, (192, 256))]["image"]
+    assert (first != one[SampleKey(0, 0, 1, 0, (192, 256))]["image"]).any()
+    assert (first != one[SampleKey(0, 1, 0, 0, (192, 256))]["image"]).any()
+
+
+def test_points_that_a_file_does_not_know_are_masked(folder: Path) -> None:
+    full = read_people(folder / "people.json", folder, INFANT24)
+    limbs = read_people(folder / "limbs.json", folder, INFANT24)
+    dataset = PeopleDataset([full, limbs], NO_AUGMENTATION)
+    a = dataset[SampleKey(0, 0, 0, 0, (96, 128))]
+    b = dataset[SampleKey(12, 0, 0, 0, (96, 128))]
+    names = INFANT24.keypoints
+    known = {n for n, w in zip(names, a["weights"], strict=True) if w}
+    assert known == set(COCO17.keypoints)
+    assert {n for n, w in zip(names, b["weights"], strict=True) if w} == set(COCO17.keypoints[5:])
+
+
+def test_validation_crops_lead_back_to_the_picture(folder: Path) -> None:
+    people = read_people(folder / "people.json", folder, COCO17)
+    dataset = ValidationDataset(people, (192, 256))
+    sample = dataset[3]
+    truth = people.records[3].keypoints
+    from_map = apply_affine(invert_affine(sample["to_picture"].numpy()), truth)
+    training = PeopleDataset([people], NO_AUGMENTATION)[SampleKey(3, 0, 0, 0, (192, 256))]
+    np.testing.assert_allclose(from_map, training["points"].numpy(), atol=1e-3)
+    assert (sample["image"] == training["image"]).all()
+
+
+def batches(**changes: object) -> EpochBatches:
+    options: dict[str, object] = {
+        "lengths": [10, 30],
+        "weights": [2.0, 0.5],
+        "batch_size": 4,
+        "seed": 0,
+        "sizes": [(0, (96, 128)), (2, (192, 256))],
+    }
+    return EpochBatches(**(options | changes))  # type: ignore[arg-type]
+
+
+def indices(order: EpochBatches) -> list[int]:
+    return [key.index for batch in order for key in batch]
+
+
+def test_each_data_set_is_drawn_by_its_weight() -> None:
+    order = batches()
+    drawn = order.order(0)
+    counts = np.bincount(drawn, minlength=40)
+    assert (counts[:10] == 2).all() and counts[10:].sum() == 15 and counts[10:].max() == 1
+    assert len(order) == 35 // 4
+    assert (np.sort(drawn) != np.sort(order.order(1))).any()
+
+
+def test_a_resumed_epoch_goes_on_where_it_stopped() -> None:
+    whole, rest = batches(), batches()
+    rest.start_batch = 3
+    assert list(rest) == list(whole)[3:]
+
+
+def test_processes_share_what_one_would_see() -> None:
+    one = [sorted(k.position for k in b) for b in batches(batch_size=8)]
+    two = [list(batches(rank=r, world=2)) for r in (0, 1)]
+    together = [sorted(k.position for b in pair for k in b) for pair in zip(*two, strict=True)]
+    assert one == together
+
+
+def test_the_input_size_grows_with_the_epochs() -> None:
+    order = batches()
+    for epoch, size in ((0, (96, 128)), (1, (96, 128)), (2, (192, 256))):
+        order.set_epoch(epoch)
+        assert {k.input_size for b in order for k in b} == {size}
+
+
+def test_too_few_people_for_a_batch() -> None:
+    with pytest.raises(UserError, match="do not fill one batch"):
+        batches(batch_size=100)
+
+
+@pytest.mark.parametrize("part", ["occluders", "colour_probability", "blur", "noise", "jpeg"])
+def test_each_pixel_change_can_be_switched(part: str) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (128, 96, 3), np.uint8)
+    off = augment_pixels(image, NO_AUGMENTATION, np.random.default_rng(1))
+    np.testing.assert_array_equal(off, image)
+    on = NO_AUGMENTATION.model_copy(update={part: 1.0})
+    before = image.copy()
+    changed = augment_pixels(image, on, np.random.default_rng(1))
+    assert changed.shape == image.shape and changed.dtype == np.uint8
+    assert (changed != image).any()
+    np.testing.assert_array_equal(image, before)  # the picture itself stays
