@@ -18,11 +18,11 @@ common forms of colour blindness (after Okabe and Ito)."""
 
 NOTICE = "research use only"
 POINT_MIN = 0.2
-"""Key points below this score are not drawn."""
+"""Key points below this score are not drawn (`ModelMeta.point_score` tells it for a model)."""
 
 FACE_PARTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "chin")
-FACE_MIN = 0.15
-"""A face point counts from this score on: lower than for drawing, to cover rather too much."""
+FACE_SHARE = 0.75
+"""A face point counts from this share of that score on, to cover rather too much."""
 
 HOLD_S = 0.5
 """A face that is not found stays covered where it was last for so long."""
@@ -101,12 +101,14 @@ class FaceCover:
     """Covers the faces in following frames, from the key points.
 
     skeleton: of the poses. hold_s: how long a face that is not found stays covered.
+    least_score: from which on a key point counts.
     not_hidden: frames in which a face could not be covered: somebody's face was not found and
     none was held, or nobody was found at all and nothing was held.
     """
 
     skeleton: Skeleton
     hold_s: float = HOLD_S
+    least_score: float = POINT_MIN
     not_hidden: list[int] = field(default_factory=list)
     _faces: list[_Face] = field(default_factory=list)
 
@@ -137,14 +139,15 @@ class FaceCover:
         where = self.skeleton.indices_of(FACE_PARTS)
         where = where[where >= 0]
         finite = np.isfinite(points).all(axis=-1)
-        good = [k for k in where if scores[k] >= FACE_MIN and finite[k]]
+        enough = scores >= FACE_SHARE * self.least_score
+        good = [k for k in where if enough[k] and finite[k]]
         if not good:
             return None
         face = points[good]
         low, high = face.min(axis=0), face.max(axis=0)
         x, y = (low + high) / 2
         reach = float(np.linalg.norm(face - (x, y), axis=1).max())
-        body = points[finite & (scores >= FACE_MIN)]
+        body = points[finite & enough]
         length = float((body.max(axis=0) - body.min(axis=0)).max())
         # eyes alone span a third of a face; an infant's head is a quarter of its length, and one
         # point alone may lie at the head's edge

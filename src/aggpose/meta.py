@@ -26,6 +26,8 @@ class ModelMeta:
     are reduced by area first (`aggpose.data.pictures.warp_picture`). variant: the network's builder
     name.
     parameters, macs: counts at input_size for one crop, 0 where not known.
+    point_score: score from which on a key point counts: is drawn, and used to find the infant.
+    Weakly trained networks score low throughout, so it belongs to the weights.
     licence, source: terms, and where the weights came from.
     """
 
@@ -40,6 +42,7 @@ class ModelMeta:
     variant: str = ""
     parameters: int = 0
     macs: int = 0
+    point_score: float = 0.2
     licence: str = "not stated"
     source: str = "not stated"
 

@@ -17,6 +17,10 @@ def export(
     half_weights: Annotated[
         bool, typer.Option("--half-weights", help="store weights in 16 bits: half the size")
     ] = False,
+    point_score: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="score from which on a key point counts in this model"),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="replace the file if it is there")
     ] = False,
@@ -41,7 +45,10 @@ def export(
     net = load_checkpoint(model)
     assert net.meta is not None
     meta = replace(
-        net.meta, parameters=count_parameters(net), macs=count_macs(net, net.meta.input_size)
+        net.meta,
+        parameters=count_parameters(net),
+        macs=count_macs(net, net.meta.input_size),
+        point_score=net.meta.point_score if point_score is None else point_score,
     )
     difference = export_onnx(net, out, meta, half_weights)
     size = out.stat().st_size / 1e6

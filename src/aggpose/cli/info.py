@@ -29,6 +29,7 @@ def info(
         ("input", f"{width}x{height} (width x height), RGB, mean {meta.mean}, std {meta.std}"),
         ("crop", f"box padded to the input's aspect, x{meta.box_padding}"),
         ("decoder", f"DARK, kernel {meta.decode_kernel}"),
+        ("counts", f"key points from score {meta.point_score} on"),
         ("skeleton", f"{meta.skeleton.name}, {len(meta.keypoints)} key points"),
         ("key points", ", ".join(meta.keypoints)),
         ("licence", meta.licence),

@@ -9,8 +9,9 @@ from typing import Any
 
 from aggpose.cli.manifest import describe_input, describe_model
 from aggpose.cli.sources import Source
+from aggpose.draw import FaceCover
 from aggpose.formats.coco_boxes import BoxFile
-from aggpose.inference.locate import THRESHOLDS
+from aggpose.inference.locate import thresholds_of
 from aggpose.inference.predict import Model
 from aggpose.skeleton import Skeleton
 
@@ -58,6 +59,9 @@ class Job:
     skeleton: Skeleton
     boxes: BoxFile | None = None
 
+    def face_cover(self) -> FaceCover:
+        return FaceCover(self.model.skeleton, least_score=self.model.meta.point_score)
+
     @cached_property
     def model_description(self) -> dict[str, Any]:
         return describe_model(self.model)
@@ -71,7 +75,7 @@ class Job:
             "flip_test": settings.flip_test,
             "save": sorted(settings.kinds(picture)),
             "hide_face": settings.hide_face,
-            "thresholds": asdict(THRESHOLDS),
+            "thresholds": asdict(thresholds_of(self.model.meta)),
         }
 
 

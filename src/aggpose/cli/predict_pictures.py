@@ -16,7 +16,7 @@ from aggpose.cli.predict_jobs import PICTURES_MANIFEST, PICTURES_RESULTS, Job
 from aggpose.cli.progress import Steps
 from aggpose.cli.sources import Source
 from aggpose.data.pictures import read_rgb
-from aggpose.draw import FaceCover, draw_notice, draw_poses
+from aggpose.draw import draw_notice, draw_poses
 from aggpose.errors import UserError
 from aggpose.formats.coco_results import ResultsWriter, result_entries, write_json
 from aggpose.formats.poses_csv import PosesCsvWriter
@@ -134,8 +134,8 @@ def _save_picture(job: Job, source: Source, image: np.ndarray, poses: Poses) -> 
     hidden = True
     if "video" in kinds:
         if settings.hide_face:
-            hidden = FaceCover(poses.skeleton).cover(image, poses, 0, 0.0)
-        draw_notice(draw_poses(image, selected))
+            hidden = job.face_cover().cover(image, poses, 0, 0.0)
+        draw_notice(draw_poses(image, selected, job.model.meta.point_score))
         write_jpeg(settings.output(source, "video"), image)
     return hidden
 

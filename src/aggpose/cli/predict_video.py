@@ -15,7 +15,6 @@ from aggpose.cli.sources import Source
 from aggpose.draw import FaceCover, draw_notice, draw_poses
 from aggpose.formats.coco_results import ResultsWriter, result_entries, write_json
 from aggpose.formats.poses_csv import PosesCsvWriter
-from aggpose.skeleton import Skeleton
 from aggpose.video.overlap import Behind
 from aggpose.video.reader import VideoReader
 from aggpose.video.track import FramePoses, pose_frames
@@ -50,7 +49,7 @@ def predict_one_video(job: Job, source: Source, alone: bool = True) -> dict[str,
     settings, kinds = job.settings, job.settings.kinds(False)
     with VideoReader(source.path) as reader, ExitStack() as outputs:
         boxes = None if job.boxes is None else job.boxes.of_video(source.path, alone)
-        cover = FaceCover(job.model.skeleton) if settings.hide_face and "video" in kinds else None
+        cover = job.face_cover() if settings.hide_face and "video" in kinds else None
         tally = _Tally()
         table = results = overlay = None
         if "csv" in kinds:
@@ -64,9 +63,7 @@ def predict_one_video(job: Job, source: Source, alone: bool = True) -> dict[str,
             writer = outputs.enter_context(
                 VideoWriter(settings.output(source, "video"), info.size, info.time_base, info.rate)
             )
-            overlay = Behind[FramePoses](
-                lambda frame: _draw_frame(writer, frame, job.skeleton, cover)
-            )
+            overlay = Behind[FramePoses](lambda frame: _draw_frame(writer, frame, job, cover))
             outputs.callback(overlay.stop)
         steps = outputs.enter_context(Steps(source.path.name, "frames", reader.info.frames))
         frames = pose_frames(job.model, reader, boxes, settings.flip_test, settings.batch_size)
@@ -86,14 +83,12 @@ def predict_one_video(job: Job, source: Source, alone: bool = True) -> dict[str,
     return _finish_video(job, source, reader, tally, cover)
 
 
-def _draw_frame(
-    writer: VideoWriter, frame: FramePoses, skeleton: Skeleton, cover: FaceCover | None
-) -> None:
+def _draw_frame(writer: VideoWriter, frame: FramePoses, job: Job, cover: FaceCover | None) -> None:
     image = frame.image
     if cover is not None:
         # the face is found with all points that the network has, not only those asked for
         cover.cover(image, frame.poses, frame.index, frame.time_s)
-    draw_poses(image, frame.poses.select(skeleton))
+    draw_poses(image, frame.poses.select(job.skeleton), job.model.meta.point_score)
     writer.write(draw_notice(image), frame.pts)
 
 

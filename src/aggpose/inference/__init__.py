@@ -1,13 +1,12 @@
 """Running a network on pictures. No torch unless the model is a torch file."""
 
 from aggpose.inference.crops import Crop, crop_of_box, cut_crop, estimate
-from aggpose.inference.locate import THRESHOLDS, Thresholds, find_infant
+from aggpose.inference.locate import Thresholds, find_infant, thresholds_of
 from aggpose.inference.predict import Model, load
 from aggpose.inference.runtime import DEVICES, shipped_models
 
 __all__ = [
     "DEVICES",
-    "THRESHOLDS",
     "Crop",
     "Model",
     "Thresholds",
@@ -17,4 +16,5 @@ __all__ = [
     "find_infant",
     "load",
     "shipped_models",
+    "thresholds_of",
 ]

@@ -14,15 +14,16 @@ import numpy as np
 from aggpose.geometry import keypoints_box
 from aggpose.inference.crops import Crop, crop_of_box, look
 from aggpose.inference.runtime import Runtime
+from aggpose.meta import ModelMeta
 from aggpose.pose import Poses
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """When a pose counts. Scores are heat-map peaks, in 0..1.
+    """When a pose counts. Scores are heat-map peaks, in 0..1. The values here are for
+    ``ModelMeta.point_score`` 0.2; see `thresholds_of`.
 
-    point: a key point at or above this is used for boxes and drawn (COCO's rescoring uses the
-        same 0.2).
+    point: a key point at or above this is used for boxes and drawn.
     hint: the same for the first look at a whole picture, where the infant is small.
     found: mean score over the key points from which on an infant counts as found.
     sure: mean score from which on no turned tries are made.
@@ -36,7 +37,16 @@ class Thresholds:
     points: int = 4
 
 
-THRESHOLDS = Thresholds()
+def thresholds_of(meta: ModelMeta) -> Thresholds:
+    """The thresholds in proportion to what the network's scores mean."""
+    plain, factor = Thresholds(), meta.point_score / Thresholds.point
+    return Thresholds(
+        point=meta.point_score,
+        hint=plain.hint * factor,
+        found=plain.found * factor,
+        sure=min(0.9, plain.sure * factor),
+    )
+
 
 MARGIN = 0.1
 """Key points end before the body does: the box around them grows by this share of its longer
@@ -54,27 +64,41 @@ _SMALLEST = 8.0  # px: key points on one spot still make a box
 class Look:
     """One look of the network at one crop.
 
-    keypoints: (K, 2) px of the picture. scores: (K,). crop: what it looked at.
+    keypoints: (K, 2) px of the picture. scores: (K,). crop: what it looked at. thresholds: of the
+    network.
     """
 
     keypoints: np.ndarray
     scores: np.ndarray
     crop: Crop
+    thresholds: Thresholds
 
     @property
     def quality(self) -> float:
         """Mean score of all key points."""
         return float(self.scores.mean())
 
-    def found(self, thresholds: Thresholds = THRESHOLDS) -> bool:
-        """Whether this counts as an infant."""
-        enough = int((self.scores >= thresholds.point).sum()) >= thresholds.points
-        return enough and self.quality >= thresholds.found
+    @property
+    def counting(self) -> np.ndarray:
+        """(K,) bool, the key points that count."""
+        return self.scores >= self.thresholds.point
 
-    def body_box(self, least_score: float = THRESHOLDS.point) -> np.ndarray | None:
-        """(4,) xyxy box around the key points of at least that score, with `MARGIN`."""
-        valid = self.scores >= least_score
-        if int(valid.sum()) < min(THRESHOLDS.points, len(valid)):
+    def found(self) -> bool:
+        """Whether this counts as an infant."""
+        enough = int(self.counting.sum()) >= self.thresholds.points
+        return enough and self.quality >= self.thresholds.found
+
+    def sure(self) -> bool:
+        """Whether no other look is worth its time."""
+        return self.quality >= self.thresholds.sure
+
+    def body_box(self, least_score: float | None = None) -> np.ndarray | None:
+        """(4,) xyxy box around the key points of at least that score, with `MARGIN`.
+
+        least_score: None for the points that count.
+        """
+        valid = self.counting if least_score is None else self.scores >= least_score
+        if int(valid.sum()) < min(self.thresholds.points, len(valid)):
             return None
         box = keypoints_box(self.keypoints, valid)
         if box is None:
@@ -102,7 +126,8 @@ def look_at(
 ) -> list[Look]:
     """The network's looks at some crops of one image, in their order."""
     keypoints, scores = look(runtime, [image] * len(crops), crops, flip_test)
-    return [Look(k, s, c) for k, s, c in zip(keypoints, scores, crops, strict=True)]
+    limits = thresholds_of(runtime.meta)
+    return [Look(k, s, c, limits) for k, s, c in zip(keypoints, scores, crops, strict=True)]
 
 
 def refine(runtime: Runtime, image: np.ndarray, first: Look, flip_test: bool = False) -> Look:
@@ -110,7 +135,8 @@ def refine(runtime: Runtime, image: np.ndarray, first: Look, flip_test: bool = F
 
     Returns the look with the best quality; a later one wins a tie, for its crop fits better.
     """
-    best, least = first, THRESHOLDS.hint
+    best = first
+    least: float | None = first.thresholds.hint
     for _ in range(REFINEMENTS):
         box = best.body_box(least)
         if box is None or overlap(box, best.crop.box) > 0.9:
@@ -119,7 +145,7 @@ def refine(runtime: Runtime, image: np.ndarray, first: Look, flip_test: bool = F
         (closer,) = look_at(runtime, image, [crop], flip_test)
         if closer.quality < best.quality:
             break
-        best, least = closer, THRESHOLDS.point
+        best, least = closer, None
     return best
 
 
@@ -134,7 +160,7 @@ def find_infant(
     # the picture fills the crop: the usual padding would only make the infant smaller
     (first,) = look_at(runtime, image, [crop_of_box(box, runtime.meta, padding=1.0)], flip_test)
     best = refine(runtime, image, first, flip_test)
-    if turns and best.quality < THRESHOLDS.sure:
+    if turns and not best.sure():
         crops = [crop_of_box(box, runtime.meta, turn, padding=1.0) for turn in TURNS]
         for turned in look_at(runtime, image, crops, flip_test):
             closer = refine(runtime, image, turned, flip_test)

@@ -19,7 +19,14 @@ import numpy as np
 
 from aggpose.geometry import apply_affine, crop_affine
 from aggpose.inference.crops import crop_of_box, look
-from aggpose.inference.locate import THRESHOLDS, Look, find_infant, overlap, poses_of, refine
+from aggpose.inference.locate import (
+    Look,
+    find_infant,
+    overlap,
+    poses_of,
+    refine,
+    thresholds_of,
+)
 from aggpose.inference.runtime import Runtime
 from aggpose.meta import ModelMeta
 from aggpose.pose import Poses
@@ -179,7 +186,7 @@ class Follower:
         )
         good: list[Look] = []
         for i in range(len(images)):
-            seen = Look(keypoints[i], scores[i], crop)
+            seen = Look(keypoints[i], scores[i], crop, thresholds_of(self._runtime.meta))
             if not seen.found():
                 break
             if not _well_inside(seen, self._runtime.meta):
@@ -197,7 +204,7 @@ class Follower:
             self._box = 0.5 * (self._box + body) if near and self._box is not None else body
         self._rotation = seen.crop.rotation
         self._misses = 0
-        self._unsure = 0 if seen.quality >= THRESHOLDS.sure else self._unsure + 1
+        self._unsure = 0 if seen.sure() else self._unsure + 1
 
     def _search(self, image: np.ndarray) -> Look | None:
         turns = self._misses % TURN_EVERY == 0
@@ -226,6 +233,6 @@ def _well_inside(seen: Look, meta: ModelMeta) -> bool:
     """Whether all key points that count have some room to the crop's edges."""
     crop = seen.crop
     affine = crop_affine(crop.center, crop.size, crop.rotation, meta.input_size)
-    points = apply_affine(affine, seen.keypoints[seen.scores >= THRESHOLDS.point])
+    points = apply_affine(affine, seen.keypoints[seen.counting])
     room = EDGE * meta.input_size[0]
     return bool((points >= room).all() and (points <= np.array(meta.input_size) - 1 - room).all())
