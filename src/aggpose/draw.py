@@ -91,6 +91,10 @@ class _Face:
     radius: float
     seen_s: float
 
+    def inside(self, box: np.ndarray) -> bool:
+        """Whether the middle lies in a (4,) xyxy box."""
+        return bool(box[0] <= self.x <= box[2] and box[1] <= self.y <= box[3])
+
     def near(self, other: _Face) -> bool:
         distance = float(np.hypot(self.x - other.x, self.y - other.y))
         return distance < self.radius + other.radius
@@ -117,7 +121,8 @@ class FaceCover:
 
         Returns whether every face that was to be expected is covered.
         """
-        seen = [f for i in range(len(poses)) if (f := self._face(poses, i, time_s)) is not None]
+        faces = [self._face(poses, i, time_s) for i in range(len(poses))]
+        seen = [face for face in faces if face is not None]
         held = [
             f
             for f in self._faces
@@ -129,7 +134,10 @@ class FaceCover:
             # the face may move while it is not found
             _disc(image, face, 1.0 + 0.5 * (time_s - face.seen_s) / self.hold_s)
         self._faces = seen + held
-        done = len(seen) + len(held) >= max(1, len(poses))
+        # somebody whose face is not found is covered only by a disc that was theirs
+        lost = [poses.boxes[i] for i, face in enumerate(faces) if face is None]
+        done = all(any(face.inside(box) for face in held) for box in lost)
+        done = done and bool(seen or held)
         if not done:
             self.not_hidden.append(index)
         return done
@@ -149,10 +157,12 @@ class FaceCover:
         reach = float(np.linalg.norm(face - (x, y), axis=1).max())
         body = points[finite & enough]
         length = float((body.max(axis=0) - body.min(axis=0)).max())
-        # eyes alone span a third of a face; an infant's head is a quarter of its length, and one
-        # point alone may lie at the head's edge
+        names = {poses.skeleton.keypoints[k].split("_")[-1] for k in good}
+        # eyes and nose span the middle third of a face, ears and chin nearly all of it
+        wide = 1.6 if names & {"ear", "chin"} else 3.2
+        # an infant's head is a quarter of its length, and one point may lie at the head's edge
         least = (0.16 if len(good) > 1 else 0.25) * length
-        return _Face(float(x), float(y), max(1.6 * reach, least, 8.0), time_s)
+        return _Face(float(x), float(y), max(wide * reach, least, 8.0), time_s)
 
 
 def _disc(image: np.ndarray, face: _Face, grow: float) -> None:

@@ -257,14 +257,19 @@ def get_skeleton(name: str) -> Skeleton:
 
 
 def skeleton_from_names(names: Sequence[str]) -> Skeleton:
-    """The known skeleton with exactly these names in this order, else one made from the names.
+    """The known skeleton with exactly these names in this order, or a part of one, else one made
+    from the names.
 
-    A made skeleton has no links, sigmas 0.05 and the name ``custom``; names whose mirror is
-    missing raise UserError.
+    A made skeleton has no links, the name ``custom``, and COCO's sigmas where COCO has the point,
+    else 0.05; names whose mirror is missing raise UserError.
     """
     for skeleton in SKELETONS.values():
         if skeleton.keypoints == tuple(names):
             return skeleton
+    for skeleton in SKELETONS.values():
+        part = skeleton.restricted(names)
+        if part.keypoints == tuple(names):
+            return part
     try:
         sigmas = tuple(_COCO_SIGMAS.get(_part(n), 0.05) for n in names)
         return Skeleton("custom", tuple(names), (), sigmas, frozenset())

@@ -210,6 +210,47 @@ def test_given_boxes(clip: Path, model: Path, tmp_path: Path) -> None:
     assert found.tolist() == [i % 2 == 0 for i in range(12)]
 
 
+def test_boxes_of_pictures_with_the_same_name(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Told apart by their folders; where that does not tell, it is said."""
+    content: dict[str, list[dict[str, object]]] = {"images": [], "annotations": []}
+    truths = [figure((60, 50), 300), figure((290, 140), 320)]
+    for i, truth in enumerate(truths):
+        folder = tmp_path / "in" / f"infant{i}"
+        folder.mkdir(parents=True)
+        save_rgb(folder / "001.png", paint(SIZE, truth))
+        low, high = truth.min(0) - 10, truth.max(0) + 10
+        content["images"].append({"id": 10 + i, "file_name": f"infant{i}/001.png"})
+        content["annotations"].append(
+            {"image_id": 10 + i, "category_id": 1, "bbox": [*low.tolist(), *(high - low).tolist()]}
+        )
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps(content))
+    out = tmp_path / "out"
+    arguments = [f"{tmp_path}/in/*/001.png", "--model", model, "--boxes", path]
+    assert run(*arguments, "--out", out) == 0
+    for result in json.loads((out / "predictions.json").read_text()):
+        points = np.array(result["keypoints"]).reshape(17, 3)[:, :2]
+        assert np.abs(points - truths[result["image_id"] - 10]).max() < 2.0
+    for entry, name in zip(content["images"], ("a/001.png", "b/001.png"), strict=True):
+        entry["file_name"] = name
+    path.write_text(json.dumps(content))
+    assert run(*arguments, "--out", tmp_path / "out2") == 2
+    assert "could both be" in capsys.readouterr().err
+
+
+def test_a_picture_without_a_number_takes_none_that_is_taken(model: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("1.png", "000139.png", "cover.png"):
+        save_rgb(source / name, paint(SIZE, TRUTH))
+    assert run(source, "--model", model, "--out", out) == 0
+    results = json.loads((out / "predictions.json").read_text())
+    ids = {r["file_name"]: r["image_id"] for r in results}
+    assert ids == {"1.png": 1, "000139.png": 139, "cover.png": 2}
+
+
 def test_another_skeleton_is_selected_by_name(clip: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = ["--skeleton", "infant21", "--save", "csv,coco"]
@@ -250,6 +291,8 @@ def test_the_face_is_covered_and_misses_are_listed(model: Path, tmp_path: Path) 
         (["--save", "gif"], "gif"),
         (["--device", "tpu"], "tpu"),
         (["--boxes", "none.json"], "none.json"),
+        (["--batch-size", "0"], "--batch-size"),
+        (["--no-such-option"], "--no-such-option"),
     ],
 )
 def test_wrong_options(

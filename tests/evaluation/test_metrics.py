@@ -81,6 +81,14 @@ def test_agrees_with_pycocotools_for_another_skeleton(shared_data: Path) -> None
         assert ours[name] == pytest.approx(theirs[name], abs=1e-6), name
 
 
+def test_boxes_in_results_do_not_change_the_sizes_of_poses(shared_data: Path) -> None:
+    """AP_M and AP_L go by the extent of the points, as on COCO's server."""
+    content = load_coco(shared_data / "coco-people/person_keypoints_val.json")
+    results = noisy_results(content, 5)
+    boxed = [{**r, "bbox": [0.0, 0.0, 500.0, 500.0]} for r in results]
+    assert average_precision(content, boxed, COCO17) == average_precision(content, results, COCO17)
+
+
 def test_points_are_matched_by_name_not_by_place() -> None:
     """A file in another order scores the same."""
     rng = np.random.default_rng(0)

@@ -141,7 +141,8 @@ def test_malformed_boxes_are_refused(model: Model, boxes: np.ndarray) -> None:
 def test_boxes_without_size_do_not_break_the_batch(model: Model) -> None:
     boxes = np.vstack([[[5.0, 5.0, 5.0, 5.0]], BOX])
     poses = model.predict(paint(SIZE, TRUTH), boxes)
-    assert np.isfinite(poses.keypoints).all()
+    assert np.isnan(poses.keypoints[0]).all() and (poses.scores[0] == 0).all()
+    assert np.isfinite(poses.keypoints[1]).all()
     assert error(poses, TRUTH, 1) < 1.0
 
 

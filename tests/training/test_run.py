@@ -128,6 +128,24 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_extended_training_goes_on_with_the_next_epoch(tmp_path: Path, workers: int) -> None:
+    """From the checkpoint of an epoch's end; a loader with workers reads ahead at once."""
+    path = write_recipe(tmp_path, schedule={"kind": "step", "milestones": []})
+    changes = [f"data.workers={workers}", "training.epochs=2"]
+    whole = train(read_recipe(path, [*changes, f"out={tmp_path / 'a'}"]), say=lambda _: None)
+    begun = [f"data.workers={workers}", f"out={tmp_path / 'b'}"]
+    train(read_recipe(path, [*begun, "training.epochs=1"]), say=lambda _: None)
+    extended = train(
+        read_recipe(path, [*begun, "training.epochs=2"]), resume=True, say=lambda _: None
+    )
+    assert largest_difference(weights_of(whole), weights_of(extended)) < 1e-6
+    assert (tmp_path / "b/logs/csv/metrics.csv").is_file()
+    assert (tmp_path / "b/logs/csv-2/metrics.csv").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_two_processes_train_what_one_trains_with_the_doubled_batch(tmp_path: Path) -> None:
     """gloo on one machine; without stochastic depth, which each process draws for itself."""
     recipe = write_recipe(tmp_path, network__drop_path=0.0)
@@ -217,6 +235,15 @@ def test_a_few_epochs_learn_something(tmp_path: Path) -> None:
         (["data.input_size=[60,64]"], "divisible by 32"),
         (["training.batch_size=1000"], "do not fill one batch"),
         (["data.root=/nowhere"], "/nowhere"),
+        (
+            [
+                "skeleton=infant21",
+                "data.validation={annotations: people.json, images: .}",
+                "data.validation_skeleton=coco17",
+            ],
+            "data.validation_skeleton",
+        ),
+        (["training.accelerator=cuda"], "accelerator cuda"),
         (["training.learning_rate=fast"], "training.learning_rate"),
         (["nonsense"], "KEY=VALUE"),
         (["initialise=missing.pth"], "missing.pth"),
@@ -256,10 +283,10 @@ def test_what_a_resumed_run_may_change(tmp_path: Path, change: str, allowed: boo
     before = read_recipe(path).model_dump(mode="json")
     after = read_recipe(path, [change])
     if allowed:
-        refuse_changed(after, before, path)
+        refuse_changed(after, 1, before, path)
     else:
         with pytest.raises(UserError, match=change.partition("=")[0]):
-            refuse_changed(after, before, path)
+            refuse_changed(after, 1, before, path)
 
 
 def test_contact_sheet(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
     try:
-        app(arguments)  # usage errors end here with exit code 2 and typer's own words
+        code = app(arguments, standalone_mode=False)
     except UserError as error:
         if debug:
             traceback.print_exc()
@@ -39,6 +39,10 @@ def main(arguments: list[str] | None = None) -> None:
         print("aggpose: stopped", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
+        if hasattr(error, "format_message"):  # typer's own: an unknown option, a missing one
+            message = " ".join(error.format_message().split())
+            print(f"aggpose: {message} (see aggpose COMMAND --help)", file=sys.stderr)
+            sys.exit(2)
         if debug:
             traceback.print_exc()
         print(
@@ -47,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
             file=sys.stderr,
         )
         sys.exit(1)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 from aggpose.cli import check as _check  # noqa: E402

@@ -45,7 +45,8 @@ def evaluate(
         raise UserError(f"--rotate {rotate}: choose 0, 90, 180 or 270")
     if coco is not None:
         given = [n for n, v in (("--annotations", annotations), ("--images", images)) if v]
-        if given or predictions or boxes != "gt" or rotate or area != "file":
+        others = predictions or skeleton or flip_test or rotate
+        if given or others or boxes != "gt" or area != "file":
             raise UserError(
                 "--coco runs the published protocol: only --split, --model and --out go with it"
             )
@@ -55,6 +56,8 @@ def evaluate(
     if predictions is not None:
         if model is not None:
             raise UserError("give --model or --predictions, not both")
+        if boxes != "gt" or flip_test or rotate:
+            raise UserError("--boxes, --flip-test and --rotate are for --model, not --predictions")
         jobs.evaluate_predictions(truth, predictions, skeleton, area, out)
         return
     jobs.evaluate_model(

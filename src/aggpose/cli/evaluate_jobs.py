@@ -16,7 +16,7 @@ from aggpose.data.coco import keypoint_names, load_coco
 from aggpose.errors import UserError
 from aggpose.evaluation.coco_folder import find_split
 from aggpose.evaluation.protocol import make_protocol, predict_dataset, scored_skeleton
-from aggpose.formats.coco_boxes import read_boxes
+from aggpose.formats.coco_boxes import BoxFile, read_boxes
 from aggpose.formats.coco_results import write_json
 from aggpose.inference import Model, load
 from aggpose.skeleton import COCO17, Skeleton, get_skeleton, skeleton_from_names
@@ -51,7 +51,7 @@ def evaluate_model(request: Request) -> dict[str, Any]:
     content = _labelled(request.annotations)
     detections = None
     if request.boxes not in ("gt", "whole"):
-        detections = read_boxes(request.boxes)
+        detections = _read_detections(request.boxes)
     network = load(request.model, device=request.device)
     skeleton = _scored(content, request.annotations, request.skeleton, network)
     protocol = make_protocol(
@@ -93,7 +93,7 @@ def evaluate_coco(
     if out is not None:
         prepare_folder(out)
     content = load_coco(pieces.annotations)
-    detections = read_boxes(pieces.detections)
+    detections = _read_detections(pieces.detections)
     network = load(model, device=device)
     missing = [n for n in COCO17.keypoints if n not in network.skeleton.keypoints]
     if missing:
@@ -132,6 +132,13 @@ def evaluate_predictions(
     results = in_order_of(_read_results(predictions), content, skeleton, str(predictions))
     protocol = make_protocol(None, skeleton, f"of {predictions.name}", area=area)
     return _report(content, annotations, results, skeleton, protocol, out, None, predictions)
+
+
+def _read_detections(path: str | Path) -> BoxFile:
+    detections = read_boxes(path)
+    if detections.empty:
+        print(f"aggpose: {path}: {detections.empty} boxes without size left out", file=sys.stderr)
+    return detections
 
 
 def _need_evaluator() -> None:

@@ -13,10 +13,12 @@ def info(
     """What a model file is: size, key points, input, where it came from, terms."""
     from aggpose.cli.manifest import STATEMENT
     from aggpose.inference import load
-    from aggpose.inference.runtime import file_sha256
+    from aggpose.inference.runtime import TorchRuntime, file_sha256
 
     network = load(model, device="cpu")
     meta = network.meta
+    if isinstance(network.runtime, TorchRuntime):
+        meta = network.runtime.counted_meta()
     width, height = meta.input_size
     lines = [
         ("name", meta.name),

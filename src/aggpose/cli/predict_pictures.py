@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -99,15 +100,21 @@ def _write_pictures(job: Job, sources: list[Source], done: _PicturesDone) -> Non
 
 
 def _image_ids(job: Job, sources: list[Source]) -> list[int]:
-    """COCO's: of the box file, or the pictures' names where all are numbers, else from 1 on."""
+    """COCO's: of the box file, or the number that is a picture's name; the others get numbers that
+    are not taken. A number that two pictures claim stays with the first."""
     if job.boxes is not None:
         given = [job.boxes.image_id(s.path) for s in sources]
     else:
         given = [int(s.path.stem) if s.path.stem.isdecimal() else None for s in sources]
-    ids = [i for i in given if i is not None]
-    if len(set(ids)) == len(sources):
-        return ids
-    return list(range(1, len(sources) + 1))
+    claimed = {i for i in given if i is not None}
+    free = (i for i in count(1) if i not in claimed)
+    ids: list[int] = []
+    taken: set[int] = set()
+    for image_id in given:
+        own = image_id if image_id is not None and image_id not in taken else next(free)
+        taken.add(own)
+        ids.append(own)
+    return ids
 
 
 def _picture_poses(job: Job, source: Source) -> tuple[np.ndarray, Poses]:
@@ -151,3 +158,6 @@ def write_jpeg(path: Path, image: np.ndarray) -> None:
         temporary.replace(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from aggpose.cli.manifest import describe_input, manifest
 from aggpose.cli.predict_jobs import Job
 from aggpose.cli.progress import Steps
@@ -52,12 +54,7 @@ def predict_one_video(job: Job, source: Source, alone: bool = True) -> dict[str,
         cover = job.face_cover() if settings.hide_face and "video" in kinds else None
         tally = _Tally()
         table = results = overlay = None
-        if "csv" in kinds:
-            table = outputs.enter_context(
-                PosesCsvWriter(settings.output(source, "csv"), job.skeleton)
-            )
-        if "coco" in kinds:
-            results = outputs.enter_context(ResultsWriter(settings.output(source, "coco")))
+        # files take their names in the reverse order: should the table fail, nothing has a name
         if "video" in kinds:
             info = reader.info
             writer = outputs.enter_context(
@@ -65,6 +62,12 @@ def predict_one_video(job: Job, source: Source, alone: bool = True) -> dict[str,
             )
             overlay = Behind[FramePoses](lambda frame: _draw_frame(writer, frame, job, cover))
             outputs.callback(overlay.stop)
+        if "coco" in kinds:
+            results = outputs.enter_context(ResultsWriter(settings.output(source, "coco")))
+        if "csv" in kinds:
+            table = outputs.enter_context(
+                PosesCsvWriter(settings.output(source, "csv"), job.skeleton)
+            )
         steps = outputs.enter_context(Steps(source.path.name, "frames", reader.info.frames))
         frames = pose_frames(job.model, reader, boxes, settings.flip_test, settings.batch_size)
         outputs.callback(frames.close)
@@ -80,7 +83,10 @@ def predict_one_video(job: Job, source: Source, alone: bool = True) -> dict[str,
             steps.advance()
         if overlay is not None:
             overlay.finish()
-    return _finish_video(job, source, reader, tally, cover)
+        content = _describe(job, source, reader, tally, cover, boxes)
+    write_json(settings.output(source, "manifest"), content, indent=2)
+    _tell(job, source, content)
+    return content
 
 
 def _draw_frame(writer: VideoWriter, frame: FramePoses, job: Job, cover: FaceCover | None) -> None:
@@ -92,11 +98,22 @@ def _draw_frame(writer: VideoWriter, frame: FramePoses, job: Job, cover: FaceCov
     writer.write(draw_notice(image), frame.pts)
 
 
-def _finish_video(
-    job: Job, source: Source, reader: VideoReader, tally: _Tally, cover: FaceCover | None
+def _describe(
+    job: Job,
+    source: Source,
+    reader: VideoReader,
+    tally: _Tally,
+    cover: FaceCover | None,
+    boxes: dict[int, np.ndarray] | None,
 ) -> dict[str, Any]:
-    settings, info = job.settings, reader.info
+    """The manifest. Made before the results take their names, for it hashes the input."""
+    info = reader.info
     warnings = [*reader.warnings, *tally.warnings()]
+    beyond = [i for i in boxes or {} if not 0 <= i < tally.counts["frames"]]
+    if beyond:
+        warnings.append(
+            f"boxes of {len(beyond)} frames that the video does not have (image_id counts from 0)"
+        )
     parts: dict[str, Any] = {
         "input": describe_input(source.path),
         "video": {
@@ -117,9 +134,11 @@ def _finish_video(
                 "look at them before the overlay leaves your hands"
             )
     parts["warnings"] = warnings
-    content = manifest(job.model_description, job.settings_description(False), **parts)
-    write_json(settings.output(source, "manifest"), content, indent=2)
-    counts = tally.counts
+    return manifest(job.model_description, job.settings_description(False), **parts)
+
+
+def _tell(job: Job, source: Source, content: dict[str, Any]) -> None:
+    settings, counts = job.settings, content["counts"]
     print(
         f"{source.path.name}: {counts['frames']} frames, "
         f"infant in {counts['frames_with_infant']} -> "
@@ -129,6 +148,5 @@ def _finish_video(
             if kind == "manifest" or kind in settings.kinds(False)
         )
     )
-    for warning in warnings:
+    for warning in content["warnings"]:
         print(f"aggpose: {source.path.name}: {warning}", file=sys.stderr)
-    return content

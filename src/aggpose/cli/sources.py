@@ -51,7 +51,10 @@ def find_sources(arguments: list[str]) -> tuple[list[Source], list[str]]:
     paths: dict[Path, Path] = {}
     problems = []
     for argument in arguments:
-        found, problem = _find(argument)
+        try:
+            found, problem = _find(argument)
+        except OSError as error:
+            found, problem = [], f"{argument}: cannot be read ({error.strerror})"
         for path in found:
             paths.setdefault(path.resolve(), path)
         if problem:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from aggpose.data.pictures import picture_problem
 from aggpose.errors import UserError
 from aggpose.skeleton import Skeleton
 
@@ -55,6 +56,9 @@ class People:
     skipped: dict[str, int]
 
 
+_NEEDED = {"images": ("id", "file_name"), "annotations": ("image_id",)}
+
+
 def load_coco(path: Path) -> dict[str, Any]:
     """An annotation file as a dict; UserError when it is not one."""
     try:
@@ -70,6 +74,11 @@ def load_coco(path: Path) -> dict[str, Any]:
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key, []), list):
             raise UserError(f"{path}: '{key}' must be a list")
+    for kind, needed in _NEEDED.items():
+        for i, entry in enumerate(content.get(kind, [])):
+            missing = [k for k in needed if not isinstance(entry, dict) or k not in entry]
+            if missing:
+                raise UserError(f"{path}: entry {i} of '{kind}' has no {missing[0]!r}")
     return content
 
 
@@ -91,10 +100,10 @@ def image_file(images: Path, file_name: str) -> Path:
 def read_people(annotations: Path, images: Path, skeleton: Skeleton) -> People:
     """The people of a COCO-form file that can train or score a network.
 
-    annotations: the JSON file. images: the folder that ``file_name`` is relative to. Pictures are
-    not opened here, only looked for. Left out and counted in ``skipped``: crowds, boxes without
-    size, people without a labelled point of the skeleton, entries without their picture,
-    malformed ones.
+    annotations: the JSON file. images: the folder that ``file_name`` is relative to. Left out and
+    counted in ``skipped``: crowds, boxes without size, people without a labelled point of the
+    skeleton, pictures that are missing, empty or cut off (told by their first and last bytes, not
+    by decoding), malformed entries.
     """
     content = load_coco(annotations)
     names = keypoint_names(content, annotations)
@@ -104,7 +113,7 @@ def read_people(annotations: Path, images: Path, skeleton: Skeleton) -> People:
             f"{annotations}: none of its key points ({', '.join(names)}) is in {skeleton.name}"
         )
     pictures = {entry["id"]: entry for entry in content["images"]}
-    present: dict[int, bool] = {}
+    problems: dict[int, str | None] = {}
     skipped: Counter[str] = Counter()
     records = []
     for annotation in content.get("annotations", []):
@@ -112,14 +121,15 @@ def read_people(annotations: Path, images: Path, skeleton: Skeleton) -> People:
         if reason is None:
             entry = pictures[annotation["image_id"]]
             path = image_file(images, entry["file_name"])
-            if present.setdefault(entry["id"], path.is_file()):
+            if entry["id"] not in problems:
+                problems[entry["id"]] = picture_problem(path)
+            reason = problems[entry["id"]]
+            if reason is None:
                 person = _person(annotation, entry, path, where)
                 if (person.visibility > 0).any():
                     records.append(person)
                     continue
                 reason = "no key points"
-            else:
-                reason = "picture missing"
         skipped[reason] += 1
     return People(skeleton, where >= 0, tuple(records), dict(skipped))
 

@@ -40,7 +40,7 @@ class PeopleDataset(Dataset[dict[str, Any]]):
     """Augmented training samples of one or several `People` with a common skeleton.
 
     A sample is a dict of ``image`` (3, H, W) uint8 RGB, ``points`` (K, 2) float32 in heat-map px,
-    ``weights`` (K,) float32, 1 where the point counts.
+    ``weights`` (K,) float32, 1 where the point is labelled; it may lie outside of the map.
     """
 
     def __init__(self, people: Sequence[People], recipe: AugmentRecipe) -> None:
@@ -74,11 +74,10 @@ class PeopleDataset(Dataset[dict[str, Any]]):
         weights = (person.visibility > 0).astype(np.float32)
         if crop.mirrored:
             points, weights = points[self.skeleton.mirror], weights[self.skeleton.mirror]
-        inside = ((points >= -0.5) & (points <= np.array(heatmap_size) - 0.5)).all(axis=-1)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
             "points": torch.from_numpy(points.astype(np.float32)),
-            "weights": torch.from_numpy(weights * inside),
+            "weights": torch.from_numpy(weights),
         }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from aggpose.data.coco import keypoint_names
-from aggpose.evaluation.metrics import Area, reordered_labels
+from aggpose.evaluation.metrics import Area, box_of, reordered_labels
 from aggpose.evaluation.oks import oks, point_similarity
 from aggpose.skeleton import Skeleton, trunk_length
 
@@ -73,7 +73,7 @@ def match(
         matched, left = _match_image(good, by_image[image_id], skeleton)
         rows += [(image_id, *row) for row in matched]
         for points in left:
-            if any(_inside(points, a["bbox"]) for a in other):
+            if any(_inside(points, box_of(a)) for a in other):
                 ignored += 1
             else:
                 redundant += 1
@@ -104,7 +104,7 @@ def _split(
         if annotation.get("iscrowd", 0) or not labelled.any():
             other.append(annotation)
             continue
-        _, _, w, h = annotation["bbox"]
+        _, _, w, h = box_of(annotation)
         size = w * h if area == "box" else annotation.get("area", w * h)
         good.append((labels[:, :2], labelled, float(size)))
     return good, other
@@ -164,7 +164,7 @@ def _box_overlap(a: np.ndarray, b: np.ndarray) -> float:
     return inside / union if union > 0 else 0.0
 
 
-def _inside(points: np.ndarray, box: list[float]) -> bool:
+def _inside(points: np.ndarray, box: tuple[float, float, float, float]) -> bool:
     """Whether the middle of a pose lies in an xywh box."""
     x, y = (
         np.nanmean(points[points[:, 2] > 0, :2], axis=0) if (points[:, 2] > 0).any() else (-1, -1)

@@ -29,12 +29,12 @@ def rewrite_ground_truth(
     if not set(names) & set(skeleton.keypoints):
         raise UserError(f"annotations: no key point of {skeleton.name} is labelled")
     category = next(c for c in content["categories"] if c.get("keypoints"))
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for annotation in content.get("annotations", []):
         if annotation.get("category_id", category["id"]) != category["id"]:
             continue
         labels = reordered_labels(annotation, names, skeleton)
-        x, y, w, h = annotation["bbox"]
+        x, y, w, h = box_of(annotation)
         annotations.append(
             {
                 # counted anew: COCO's evaluators take an id of 0 for "not matched"
@@ -57,6 +57,18 @@ def rewrite_ground_truth(
         "annotations": annotations,
         "categories": [{"id": 1, "name": "person", "keypoints": list(skeleton.keypoints)}],
     }
+
+
+def box_of(annotation: dict[str, Any]) -> tuple[float, float, float, float]:
+    """x, y, width, height px; UserError where the annotation has no such box."""
+    try:
+        x, y, w, h = (float(v) for v in annotation["bbox"])
+    except (KeyError, TypeError, ValueError):
+        raise UserError(
+            f"annotation {annotation.get('id')}: has no bbox of four numbers; "
+            "run `aggpose check` on the file"
+        ) from None
+    return x, y, w, h
 
 
 def reordered_labels(
@@ -94,7 +106,9 @@ def average_precision(
     ground_truth = rewrite_ground_truth(content, skeleton, area)
     if not results:
         return dict.fromkeys(METRICS, 0.0)
-    rows = [{**r, "category_id": 1} for r in results]
+    # no box: the size of a pose is then that of its points, as on COCO's server
+    kept = ("image_id", "keypoints", "score")
+    rows = [{**{key: r[key] for key in kept}, "category_id": 1} for r in results]
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(ground_truth)
         run = COCOeval_faster(truth, truth.loadRes(rows), "keypoints", print_function=_silent)

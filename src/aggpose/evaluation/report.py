@@ -75,8 +75,8 @@ def in_order_of(
     ordered = []
     for i, result in enumerate(results):
         try:
-            flat, image_id = result["keypoints"], result["image_id"]
-            value = float(result["score"])
+            flat = [float(v) for v in result["keypoints"]]
+            image_id, value = result["image_id"], float(result["score"])
         except (KeyError, TypeError, ValueError):
             raise UserError(
                 f"{source}: entry {i} is not a COCO key-point result "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,25 +21,29 @@ _NOBODY = np.zeros((0, 5))
 class BoxFile:
     """Boxes by picture or by frame.
 
-    path: the file. by_id: image id -> (N, 5) xyxy px and score. by_name: file name (without
-    folders) -> image id -> (N, 5), for entries that name their file. ids: file name -> image id.
+    path: the file. by_id: image id -> (N, 5) xyxy px and score. by_name: file name as given, with
+    ``/`` -> image id -> (N, 5), for entries that name their file. ids: file name -> image id.
+    empty: boxes without size, which were left out.
     """
 
     path: Path
     by_id: dict[int, np.ndarray]
     by_name: dict[str, dict[int, np.ndarray]]
     ids: dict[str, int]
+    empty: int = 0
 
     def image_id(self, picture: Path) -> int | None:
         """The file's id of a picture: by its name, or a number that is its stem, as COCO's."""
-        if picture.name in self.ids:
-            return self.ids[picture.name]
+        name = self._named(picture, self.ids)
+        if name is not None:
+            return self.ids[name]
         return int(picture.stem) if picture.stem.isdecimal() else None
 
     def of_picture(self, picture: Path) -> np.ndarray:
         """(N, 5) xyxy px and score; UserError when the file does not tell which are its boxes."""
-        if picture.name in self.by_name:
-            return np.concatenate(list(self.by_name[picture.name].values()))
+        name = self._named(picture, self.by_name)
+        if name is not None:
+            return np.concatenate(list(self.by_name[name].values()))
         image_id = self.image_id(picture)
         if image_id is None:
             raise UserError(
@@ -52,8 +57,9 @@ class BoxFile:
 
         alone: this is the only video, so that entries without a file name are its.
         """
-        if video.name in self.by_name:
-            return self.by_name[video.name]
+        name = self._named(video, self.by_name)
+        if name is not None:
+            return self.by_name[name]
         if self.by_name or not alone:
             raise UserError(
                 f"{self.path}: names no boxes for {video.name}; "
@@ -61,9 +67,26 @@ class BoxFile:
             )
         return self.by_id
 
+    def _named(self, file: Path, names: Mapping[str, object]) -> str | None:
+        """The name in the box file that means a file: by its last part, or where several end so, by
+        the folders before it. UserError where it could be several."""
+        same = [n for n in names if n.rsplit("/", 1)[-1] == file.name]
+        if len(same) > 1:
+            whole = "/" + file.absolute().as_posix().lstrip("/")
+            same = [n for n in same if whole.endswith("/" + n.lstrip("./"))] or same
+        if len(same) > 1:
+            raise UserError(
+                f"{self.path}: {same[0]} and {same[1]} could both be {file}; "
+                "give 'file_name' with the folders that tell them apart"
+            )
+        return same[0] if same else None
+
 
 def read_boxes(path: str | Path) -> BoxFile:
-    """Read a box file; entries of other categories than person are left out."""
+    """Read a box file; entries of other categories than person are left out.
+
+    Where the file lists a single category, that one counts whatever its number.
+    """
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -74,39 +97,50 @@ def read_boxes(path: str | Path) -> BoxFile:
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: is not JSON (line {error.lineno}: {error.msg})") from None
     names: dict[int, str] = {}
-    entries = content
+    empty = 0
+    entries, person = content, PERSON
+    by_id: dict[int, list[list[float]]] = defaultdict(list)
+    by_name: dict[str, dict[int, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
     try:
         if isinstance(content, dict):
             entries = content["annotations"]
-            names = {i["id"]: _base(i["file_name"]) for i in content.get("images", [])}
-        by_id: dict[int, list[list[float]]] = defaultdict(list)
-        by_name: dict[str, dict[int, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
+            names = {i["id"]: _slashes(i["file_name"]) for i in content.get("images", [])}
+            if len(content.get("categories", [])) == 1:
+                person = content["categories"][0]["id"]
         for entry in entries:
-            if entry.get("category_id", PERSON) != PERSON or entry.get("iscrowd", 0):
+            if entry.get("category_id", person) != person or entry.get("iscrowd", 0):
                 continue
             row, image_id = _row(entry), int(entry["image_id"])
+            if row[2] <= row[0] or row[3] <= row[1]:
+                empty += 1
+                continue
             by_id[image_id].append(row)
             if "file_name" in entry:
-                by_name[_base(entry["file_name"])][image_id].append(row)
+                by_name[_slashes(entry["file_name"])][image_id].append(row)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path}: is not a list of COCO detections (image_id, bbox, score): {error}"
         ) from None
+    if entries and not by_id:
+        raise UserError(
+            f"{path}: none of its {len(entries)} boxes is of category {person} (person)"
+        )
     return BoxFile(
         path,
         {i: np.array(rows) for i, rows in by_id.items()},
         {n: {i: np.array(r) for i, r in rows.items()} for n, rows in by_name.items()},
         {name: i for i, name in names.items()},
+        empty,
     )
 
 
-def _base(file_name: str) -> str:
-    return file_name.replace("\\", "/").rsplit("/", 1)[-1]
+def _slashes(file_name: str) -> str:
+    return file_name.replace("\\", "/")
 
 
 def _row(entry: dict[str, Any]) -> list[float]:
     x, y, w, h = (float(v) for v in entry["bbox"])
     row = [x, y, x + w, y + h, float(entry.get("score", 1.0))]
-    if not np.isfinite(row).all() or w <= 0 or h <= 0:
+    if not np.isfinite(row).all():
         raise ValueError(f"bbox {entry['bbox']} is not x, y, width, height of a box")
     return row

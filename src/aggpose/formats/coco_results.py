@@ -62,9 +62,7 @@ def write_json(path: str | Path, content: Any, indent: int | None = None) -> Non
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(
-            json.dumps(content, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        temporary.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
@@ -92,7 +90,7 @@ class ResultsWriter:
     def write(self, entries: Iterable[dict[str, Any]]) -> None:
         try:
             for entry in entries:
-                self._file.write(self._separator + json.dumps(entry, ensure_ascii=False))
+                self._file.write(self._separator + json.dumps(entry))
                 self._separator = ",\n"
         except OSError as error:
             raise UserError(f"{self.path}: cannot be written ({error.strerror})") from None

@@ -93,7 +93,7 @@ def estimate(
     """Key points of crops that were cut before.
 
     batch: (B, 3, H, W) from `cut_crops`. Returns keypoints (B, K, 2) float64 in picture px and
-    scores (B, K) float32, the peaks.
+    scores (B, K) float32, the peaks; NaN and 0 where a map has no positive value.
     """
     maps = run_flipped(runtime, batch) if flip_test else runtime.run(batch)
     height, width = maps.shape[-2:]
@@ -101,7 +101,9 @@ def estimate(
     for i, crop in enumerate(crops):
         back = heatmap_to_picture(crop.center, crop.size, (width, height), crop.rotation)
         coords[i] = apply_affine(back, coords[i])
-    return coords, scores
+    nothing = ~(scores > 0)
+    coords[nothing] = np.nan
+    return coords, np.where(nothing, 0, scores)
 
 
 def look(

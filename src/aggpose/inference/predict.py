@@ -98,7 +98,8 @@ class Model:
         """Key points of many pictures with given boxes, batched across pictures.
 
         items: (picture, boxes (N, 4) xyxy px, box scores (N,) or None). Read lazily: never more
-        than a batch of crops and one picture are held. Yields one `Poses` an item, in order.
+        than a batch of crops, a batch of poses and one picture are held. Yields one `Poses` an
+        item, in order.
         """
         yield from _in_batches(self.runtime, items, flip_test, max(1, batch_size))
 
@@ -191,6 +192,9 @@ def _in_batches(
             batch.owners.append((waiting, row))
             if len(batch.crops) == batch_size:
                 batch.run(runtime, flip_test)
+        if len(queue) > batch_size:
+            # pictures without boxes wait behind a batch that is not full: they must not pile up
+            batch.run(runtime, flip_test)
         while queue and not queue[0].left:
             yield queue.popleft().poses
     batch.run(runtime, flip_test)

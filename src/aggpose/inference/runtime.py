@@ -39,8 +39,11 @@ def shipped_models() -> tuple[str, ...]:
 def find_model(model: str | Path) -> Path:
     """The file of a shipped name or a path; UserError names what there is."""
     path = Path(model)
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:
+        raise UserError(f"{model}: cannot be read ({error.strerror})") from None
     shipped = _SHIPPED / f"{model}.onnx"
     if path.name == str(model) and shipped.is_file():
         return shipped
@@ -155,6 +158,15 @@ class TorchRuntime:
         net: Any = load_checkpoint(path)
         self._net = net.eval().to(self.device)
         self.meta: ModelMeta = net.meta
+
+    def counted_meta(self) -> ModelMeta:
+        """The description with parameters and multiply-accumulates counted."""
+        from dataclasses import replace
+
+        from aggpose.network import count_macs, count_parameters
+
+        macs = count_macs(self._net, self.meta.input_size)
+        return replace(self.meta, parameters=count_parameters(self._net), macs=macs)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         with self._torch.inference_mode():

@@ -37,6 +37,10 @@ class PlaceKeeper(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return  # gradients that are still gathered are in no checkpoint
+        if batch_idx + 1 == trainer.num_training_batches:
+            return  # validation comes first; the end of the epoch saves
         step = trainer.global_step
         if step % self.every_steps == 0 and step != self._saved_step:
             self._save(trainer)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from aggpose.data.coco import People
 from aggpose.data.dataset import HEATMAP_STRIDE, normalise
+from aggpose.errors import UserError
 from aggpose.geometry import apply_affine
 from aggpose.heatmaps import decode_heatmaps, decode_kernel
 from aggpose.meta import IMAGENET_MEAN, IMAGENET_STD
@@ -54,15 +55,17 @@ class PoseModule(L.LightningModule):
             self.recipe.data.input_size,
         )
         if not torch.isfinite(loss):
-            raise RuntimeError(
-                f"the loss is {loss.item()} at step {self.global_step}: lower the rate"
+            raise UserError(
+                f"the loss is {loss.item()} at step {self.global_step}: lower "
+                "training.learning_rate, or set training.clip, and begin anew"
             )
         self.log("loss", loss, prog_bar=True, batch_size=len(images))
         return loss
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
         epoch_seed = self.recipe.training.seed * 1_000_003 + self.current_epoch
-        torch.manual_seed((epoch_seed * 1_000_003 + batch_index) * 64 + self.global_rank)
+        seed = (epoch_seed * 1_000_003 + batch_index) * 64 + self.global_rank
+        torch.manual_seed(seed % 2**63)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
@@ -72,7 +75,9 @@ class PoseModule(L.LightningModule):
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         images = normalise(batch["image"], IMAGENET_MEAN, IMAGENET_STD)
-        maps = self.best_net(images).float().cpu().numpy()
+        # in full precision whatever the training's, as the finished network will run
+        with torch.autocast(images.device.type, enabled=False):
+            maps = self.best_net(images.float()).cpu().numpy()
         coords, scores = decode_heatmaps(maps, decode_kernel(maps.shape[3]))
         to_picture = batch["to_picture"].cpu().numpy()
         assert self.validation_people is not None
@@ -80,14 +85,7 @@ class PoseModule(L.LightningModule):
             person = self.validation_people.records[index]
             points = apply_affine(to_picture[i], coords[i])
             triples = np.concatenate([points, scores[i][:, None]], axis=1)
-            self._results.append(
-                {
-                    "image_id": person.image_id,
-                    "category_id": 1,
-                    "keypoints": triples,
-                    "score": float(scores[i].mean()),
-                }
-            )
+            self._results.append({"image_id": person.image_id, "keypoints": triples})
 
     def on_validation_epoch_end(self) -> None:
         results, self._results = self._results, []
@@ -108,7 +106,8 @@ class PoseModule(L.LightningModule):
         optimiser = torch.optim.AdamW(
             parameter_groups(self.net, training.weight_decay, training.decay_all),
             lr=training.learning_rate,
-            fused=True,
+            # Lightning cannot clip what a fused optimiser un-scales itself
+            fused=training.precision != "16-mixed",
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: learning_rate_factor(step, self.recipe, self.steps_per_epoch)
@@ -126,6 +125,8 @@ def heatmap_loss(
     height, width = maps.shape[2:]
     sigma = max(1.0, loss.sigma * width * HEATMAP_STRIDE / full_size[0])
     if loss.kind == "spatial_cross_entropy":
+        edge = torch.tensor((width, height), device=points.device) - 0.5
+        weights = weights * ((points >= -0.5) & (points <= edge)).all(dim=-1)
         return spatial_cross_entropy(maps, points, weights, sigma)
     targets, weights = gaussian_targets(points, weights, (width, height), sigma)
     if loss.kind == "ohkm":

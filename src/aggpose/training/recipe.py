@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from aggpose.data.augment import AugmentRecipe
 from aggpose.errors import UserError
+from aggpose.skeleton import Skeleton, get_skeleton
 
 Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -171,11 +172,35 @@ FIXED = (
 """What a resumed training keeps: its checkpoint holds it, or its order of samples depends on it."""
 
 
-def refuse_changed(recipe: Recipe, before: dict[str, Any], where: Path) -> None:
+PROCESSES = "processes"
+"""Beside the recipe in ``recipe.json``: processes of all machines, which share the samples."""
+
+
+def validated_skeleton(recipe: Recipe) -> Skeleton:
+    """The skeleton that validation scores; UserError where the network lacks points of it."""
+    target = get_skeleton(recipe.data.validation_skeleton or recipe.skeleton)
+    known = get_skeleton(recipe.skeleton).keypoints
+    missing = [name for name in target.keypoints if name not in known]
+    if missing:
+        raise UserError(
+            f"data.validation_skeleton: {recipe.skeleton} has no {', '.join(missing)} of "
+            f"{target.name}; name another"
+        )
+    return target
+
+
+def refuse_changed(recipe: Recipe, processes: int, before: dict[str, Any], where: Path) -> None:
     """UserError when a resumed recipe differs in `FIXED` from the one the run began with.
 
-    before: that recipe as ``recipe.json`` holds it. where: the file, for the message.
+    processes: of all machines. before: what ``recipe.json`` holds. where: the file, for the
+    message.
     """
+    began = before.get(PROCESSES, processes)
+    if began != processes:
+        raise UserError(
+            f"{where}: the run began with {began} processes, not {processes}; give --devices and "
+            "--nodes so, for they share the samples"
+        )
     now, then = _leaves(recipe.model_dump(mode="json")), _leaves(before)
     for key in sorted(set(now) | set(then)):
         fixed = any(key == f or key.startswith(f + ".") for f in FIXED)

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from torch.utils.data import DataLoader, DistributedSampler
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch.utils.data import DataLoader
 
 from aggpose.data.coco import People, read_people
 from aggpose.data.dataset import HEATMAP_STRIDE, EpochBatches, PeopleDataset, ValidationDataset
@@ -36,7 +37,14 @@ from aggpose.network import (
 from aggpose.skeleton import get_skeleton
 from aggpose.training.callbacks import BestWeights, PlaceKeeper, ProgressLines
 from aggpose.training.module import PoseModule
-from aggpose.training.recipe import DataRecipe, DataSource, Recipe, refuse_changed
+from aggpose.training.recipe import (
+    PROCESSES,
+    DataRecipe,
+    DataSource,
+    Recipe,
+    refuse_changed,
+    validated_skeleton,
+)
 
 LAST = "last.ckpt"
 
@@ -87,6 +95,8 @@ def read_training_data(recipe: Recipe, say: Callable[[str], None] = print) -> Tr
             raise UserError(f"{annotations}: no usable person (left out: {skipped})")
         return people
 
+    if recipe.data.validation:
+        validated_skeleton(recipe)
     train = [read(source) for source in recipe.data.train]
     validation = read(recipe.data.validation) if recipe.data.validation else None
     dataset = PeopleDataset(train, recipe.augment)
@@ -148,17 +158,17 @@ def train(
         )
     written = recipe.out / "recipe.json"
     if resume and written.is_file():
-        refuse_changed(recipe, json.loads(written.read_text(encoding="utf-8")), written)
+        before = json.loads(written.read_text(encoding="utf-8"))
+        refuse_changed(recipe, devices * nodes, before, written)
     if recipe.training.threads:
         torch.set_num_threads(recipe.training.threads)
     data = read_training_data(recipe, say if rank == 0 else _silent)
     net = make_network(recipe, say if rank == 0 else _silent)
-    steps = len(data.batches(recipe, 0, devices * nodes)) // recipe.training.accumulate
-    if steps == 0:
-        raise UserError("training.accumulate is larger than the batches of an epoch: lower it")
+    # the last, short window of an epoch makes a step too
+    steps = -(-len(data.batches(recipe, 0, devices * nodes)) // recipe.training.accumulate)
     module = PoseModule(net, recipe, steps)
     module.validation_people = data.validation
-    _prepare_folder(recipe)
+    _prepare_folder(recipe, devices * nodes)
 
     def write(net: AggPose, path: Path) -> None:
         write_weights(net, path, recipe, data)
@@ -230,6 +240,24 @@ def _trainer(
     accelerator = training.accelerator
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return _make_trainer(recipe, accelerator, devices, nodes, steps, callbacks, on_terminal)
+    except MisconfigurationException as error:
+        raise UserError(
+            f"--devices {devices} of accelerator {accelerator} cannot be used: {error}"
+        ) from None
+
+
+def _make_trainer(
+    recipe: Recipe,
+    accelerator: str,
+    devices: int,
+    nodes: int,
+    steps: int,
+    callbacks: list[Callback],
+    on_terminal: bool,
+) -> L.Trainer:
+    training = recipe.training
     return L.Trainer(
         accelerator=accelerator,
         devices=devices,
@@ -249,21 +277,29 @@ def _trainer(
         enable_model_summary=False,
         log_every_n_steps=min(20, steps),
         logger=[
-            CSVLogger(recipe.out, name="logs", version="csv"),
+            CSVLogger(recipe.out, name="logs", version=_csv_version(recipe.out / "logs")),
             TensorBoardLogger(recipe.out, name="logs", version="tensorboard"),
         ],
     )
+
+
+def _csv_version(logs: Path) -> str:
+    """``csv``, then ``csv-2`` and so on for resumed runs: Lightning's logger begins anew each time
+    and would drop the lines from before."""
+    number = len(list(logs.glob("csv*"))) + 1
+    return "csv" if number == 1 else f"csv-{number}"
 
 
 def _silent(text: str) -> None:
     del text
 
 
-def _prepare_folder(recipe: Recipe) -> None:
+def _prepare_folder(recipe: Recipe, processes: int) -> None:
     try:
         recipe.out.mkdir(parents=True, exist_ok=True)
         temporary = recipe.out / f".recipe.{os.getpid()}.tmp"
-        temporary.write_text(json.dumps(recipe.model_dump(mode="json"), indent=1), encoding="utf-8")
+        content = recipe.model_dump(mode="json") | {PROCESSES: processes}
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
         temporary.replace(recipe.out / "recipe.json")
     except OSError as error:
         raise UserError(f"{recipe.out}: cannot be written ({error.strerror})") from None
@@ -280,7 +316,9 @@ class _Data(L.LightningDataModule):
         trainer = self.trainer
         assert trainer is not None
         batches = self.data.batches(self.recipe, trainer.global_rank, trainer.world_size)
-        batches.set_epoch(trainer.current_epoch)
+        # not current_epoch, which a checkpoint of an epoch's end still has one too low
+        epochs: Any = trainer.fit_loop.epoch_progress.current
+        batches.set_epoch(epochs.processed)
         progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
         batches.start_batch = progress.processed % len(batches)
         workers = self.recipe.data.workers
@@ -300,7 +338,6 @@ class _Data(L.LightningDataModule):
         people = ValidationDataset(self.data.validation, self.recipe.data.input_size)
         sampler: Any = None
         if trainer.world_size > 1:
-            sampler = DistributedSampler(
-                people, trainer.world_size, trainer.global_rank, shuffle=False
-            )
+            # everyone once: DistributedSampler would repeat some to fill up
+            sampler = range(trainer.global_rank, len(people), trainer.world_size)
         return DataLoader(people, batch_size=self.recipe.training.batch_size, sampler=sampler)

@@ -8,24 +8,32 @@ import numpy as np
 
 from aggpose.data.coco import load_coco
 from aggpose.evaluation.metrics import average_precision
-from aggpose.skeleton import Skeleton, get_skeleton
-from aggpose.training.recipe import Recipe
+from aggpose.skeleton import Skeleton
+from aggpose.training.recipe import Recipe, validated_skeleton
+
+_COUNTS_FROM = 0.2  # as in `aggpose.formats.coco_results.pose_scores`
 
 
 def validation_ap(recipe: Recipe, skeleton: Skeleton, results: list[dict[str, Any]]) -> float:
     """COCO AP (0 to 1) of predictions over ``data.validation``.
 
-    skeleton: of the predictions. results: image_id, category_id, keypoints (K, 3), score. The
-    file is scored in ``data.validation_skeleton`` where given, points matched by name.
+    skeleton: of the predictions. results: image_id, keypoints (K, 3) with scores. The file is
+    scored in ``data.validation_skeleton`` where given, points matched by name; a pose's score is
+    the mean of its key-point scores above 0.2, as in `aggpose evaluate --boxes gt`.
     """
     assert recipe.data.validation is not None
-    target = get_skeleton(recipe.data.validation_skeleton or recipe.skeleton)
+    target = validated_skeleton(recipe)
     where = skeleton.indices_of(target.keypoints)
-    if (where < 0).any():
-        missing = [n for n, w in zip(target.keypoints, where, strict=True) if w < 0]
-        raise ValueError(f"{skeleton.name} has no {', '.join(missing)} to validate {target.name}")
-    selected = [
-        {**r, "keypoints": np.asarray(r["keypoints"])[where].reshape(-1).tolist()} for r in results
-    ]
+    selected = []
+    for result in results:
+        points = np.asarray(result["keypoints"])[where]
+        good = points[:, 2][points[:, 2] > _COUNTS_FROM]
+        selected.append(
+            {
+                "image_id": result["image_id"],
+                "keypoints": points.reshape(-1).tolist(),
+                "score": float(good.mean()) if len(good) else 0.0,
+            }
+        )
     content = load_coco(recipe.data.root / recipe.data.validation.annotations)
     return average_precision(content, selected, target)["AP"]

@@ -39,10 +39,14 @@ def ahead(source: Iterable[T], depth: int = 8) -> Generator[T, None, None]:
         except BaseException as error:
             failure.append(error)
         finally:
-            close = getattr(source, "close", None)
-            if close is not None:
-                close()
-            put(_END)
+            try:
+                close = getattr(source, "close", None)
+                if close is not None:
+                    close()
+            except BaseException as error:
+                failure.append(error)
+            finally:
+                put(_END)
 
     thread = threading.Thread(target=work, name="aggpose-ahead", daemon=True)
     thread.start()

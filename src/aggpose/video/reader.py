@@ -60,13 +60,17 @@ class VideoReader:
         self.warnings: list[str] = []
         self._damaged = 0
         self._guessed = 0
-        if not self.path.is_file():
-            what = "is a folder, not a video" if self.path.is_dir() else "no such file"
-            raise UserError(f"{self.path}: {what}")
         try:
+            if not self.path.is_file():
+                what = "is a folder, not a video" if self.path.is_dir() else "no such file"
+                raise UserError(f"{self.path}: {what}")
             if self.path.stat().st_size == 0:
                 raise UserError(f"{self.path}: is empty")
-            self._container = av.open(str(self.path), metadata_errors="replace")
+            self._container = av.open(
+                # the whole path: FFmpeg takes what stands before a colon for a protocol
+                str(self.path.absolute()),
+                metadata_errors="replace",
+            )
         except av.error.EOFError:
             raise UserError(f"{self.path}: has no frames") from None
         except (av.error.FFmpegError, OSError) as error:
@@ -136,6 +140,7 @@ class VideoReader:
                 self._damaged += 1
                 packet = None
             try:
+                self._damaged += packet is not None and packet.is_corrupt
                 frames = self._stream.decode(packet)
             except av.error.EOFError:
                 return
@@ -162,19 +167,36 @@ class VideoReader:
             yield Frame(index, float(pts * self._time_base), pts, image)
             last, index = pts, index + 1
             frame = next(self._decoded, None)
-        self._note()
+        self._note(index, last)
 
     def _pts(self, frame: av.VideoFrame, last: int | None) -> int:
         """Ticks from the file's start; guessed where missing, never backwards."""
         own: int | None = None
-        if frame.pts is not None and frame.time_base:
-            own = round((frame.pts * frame.time_base - self._start) / self._time_base)
+        # AVI with B-frames has only the decoder's times; frames after a read error lose their base
+        ticks = frame.pts if frame.pts is not None else frame.dts
+        base = frame.time_base or self._stream.time_base
+        if ticks is not None and base:
+            own = round((ticks * base - self._start) / self._time_base)
         if own is not None and (last is None or own > last):
             return own
         self._guessed += 1
         return 0 if last is None else last + self._step
 
-    def _note(self) -> None:
+    def _note(self, frames: int, last: int | None) -> None:
+        announced = self._stream.frames
+        if announced and frames < announced:
+            self.warnings.append(
+                f"{frames} of the {announced} frames that the file announces could be read: it may "
+                "be cut off or damaged"
+            )
+        elif not announced and last is not None and self._container.duration:
+            length = self._container.duration / av.time_base
+            read = float((last + self._step) * self._time_base)
+            if read < length - max(0.25, 0.02 * length):
+                self.warnings.append(
+                    f"the frames end at {read:.1f} s of the {length:.1f} s that the file "
+                    "announces: it may be cut off or damaged"
+                )
         if self._damaged:
             self.warnings.append(
                 f"{self._damaged} damaged piece(s) of the file could not be decoded"

@@ -34,7 +34,10 @@ class VideoWriter:
         try:
             self._temporary.touch()  # the container opens its file only at the first frame
             self._container = av.open(
-                str(self._temporary), "w", format="mp4", options={"movflags": "faststart"}
+                str(self._temporary.absolute()),
+                "w",
+                format="mp4",
+                options={"movflags": "faststart"},
             )
         except (av.error.FFmpegError, OSError) as error:
             raise UserError(f"{self.path}: cannot be written ({_reason(error)})") from None
