@@ -20,7 +20,7 @@ demo: $(VENV)/.base
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(VENV)/.dev
+test-slow: $(VENV)/.slow
 	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.dev
@@ -37,6 +37,11 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --constraint constraints.txt --editable ".[dev]"
 	touch $@ $(VENV)/.base
+
+# the slow tests render too
+$(VENV)/.slow: $(VENV)/.dev
+	$(PIP) --constraint constraints.txt --editable ".[dev,synthetic]"
+	touch $@
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache

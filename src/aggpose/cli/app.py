@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
@@ -18,8 +19,21 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from aggpose import __version__
+
+        print(f"aggpose {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _aggpose() -> None:
+def _aggpose(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="say it and end")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show where an error came from")] = False,
+) -> None:
     """Infant pose estimation, offline. Research use only, not a medical device."""
 
 

@@ -42,7 +42,7 @@ def predict(
         ),
     ] = None,
     hide_face: Annotated[
-        bool, typer.Option("--hide-face", help="cover the face in overlays")
+        bool, typer.Option("--hide-face", help="cover the infant's face in overlays, nobody else's")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="replace results that are there")
