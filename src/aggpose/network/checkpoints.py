@@ -154,7 +154,7 @@ def load_weights(
 
 def save_checkpoint(net: AggPose, path: str | Path, meta: ModelMeta) -> None:
     """Write weights, configuration and `ModelMeta` as safetensors, atomically."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -162,7 +162,7 @@ def save_checkpoint(net: AggPose, path: str | Path, meta: ModelMeta) -> None:
     header = {META_KEY: meta.to_json(), CONFIG_KEY: json.dumps(asdict(net.config))}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, temporary, metadata=header)
+        temporary.write_bytes(save(state, metadata=header))
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
