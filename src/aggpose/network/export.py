@@ -44,7 +44,7 @@ def export_onnx(
     model = _to_onnx(net, images)
     if half_weights:
         _store_half(model)
-    del model.metadata_props[:]
+    _forget_origin(model)
     onnx.helper.set_model_props(model, {META_KEY: meta.to_json()})
 
     path = Path(path)
@@ -80,6 +80,20 @@ def _to_onnx(net: AggPose, images: torch.Tensor) -> Any:
     assert program is not None
     program.optimize()
     return program.model_proto
+
+
+def _forget_origin(model: Any) -> None:
+    """Drop the exporter's notes, which name source files of the machine that exported."""
+    del model.metadata_props[:]
+    graphs = [model.graph, *model.functions]
+    for graph in graphs:
+        del graph.metadata_props[:]
+        entries = [*graph.node, *graph.value_info]
+        if graph is model.graph:
+            entries += [*graph.input, *graph.output, *graph.initializer]
+        for entry in entries:
+            entry.doc_string = ""
+            del entry.metadata_props[:]
 
 
 def _difference(net: AggPose, path: Path, images: torch.Tensor) -> float:
