@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from aggpose.errors import UserError
+from aggpose.files import write_json
 from aggpose.formats.coco_boxes import read_boxes
-from aggpose.formats.coco_results import ResultsWriter, pose_scores, result_entries, write_json
+from aggpose.formats.coco_results import ResultsWriter, pose_scores, result_entries
 from aggpose.formats.poses_csv import PosesCsvWriter, read_poses_csv
 from aggpose.pose import Poses
 from aggpose.skeleton import COCO17, INFANT21

@@ -45,7 +45,7 @@ def check(
     """
     from aggpose.cli.progress import Steps
     from aggpose.data.check import ERROR, check_files, read_sources
-    from aggpose.formats.coco_results import write_json
+    from aggpose.files import write_json
 
     sources = read_sources(annotations, images)
     targets = _targets(fix, annotations)
@@ -99,7 +99,7 @@ def _make_folder(folder: Path) -> None:
 
 def _write_mended(sources: list[Source], checked: Checked, targets: list[Path]) -> None:
     from aggpose.data.check import mend
-    from aggpose.formats.coco_results import write_json
+    from aggpose.files import write_json
 
     for source, sizes, target in zip(sources, checked.sizes, targets, strict=True):
         content, changed = mend(source, sizes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ from aggpose.data.coco import keypoint_names, load_coco
 from aggpose.errors import UserError
 from aggpose.evaluation.coco_folder import find_split
 from aggpose.evaluation.protocol import make_protocol, predict_dataset, scored_skeleton
+from aggpose.files import read_json, write_json
 from aggpose.formats.coco_boxes import BoxFile, read_boxes
-from aggpose.formats.coco_results import write_json
 from aggpose.inference import Model, load
 from aggpose.skeleton import COCO17, Skeleton, get_skeleton, skeleton_from_names
 
@@ -209,14 +208,7 @@ def _write_results(out: Path, results: list[dict[str, Any]]) -> None:
 
 
 def _read_results(path: Path) -> list[dict[str, Any]]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: is not JSON (line {error.lineno}: {error.msg})") from None
+    content = read_json(path)
     if not isinstance(content, list):
         raise UserError(f"{path}: is not a list of COCO results")
     return content

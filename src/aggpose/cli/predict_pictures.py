@@ -19,7 +19,8 @@ from aggpose.cli.sources import Source
 from aggpose.data.pictures import read_rgb
 from aggpose.draw import draw_notice, draw_poses
 from aggpose.errors import UserError
-from aggpose.formats.coco_results import ResultsWriter, result_entries, write_json
+from aggpose.files import write_json
+from aggpose.formats.coco_results import ResultsWriter, result_entries
 from aggpose.formats.poses_csv import PosesCsvWriter
 from aggpose.inference.predict import DEFAULT_BATCH
 from aggpose.pose import Poses

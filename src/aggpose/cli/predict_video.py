@@ -15,7 +15,8 @@ from aggpose.cli.predict_jobs import Job
 from aggpose.cli.progress import Steps
 from aggpose.cli.sources import Source
 from aggpose.draw import FaceCover, draw_notice, draw_poses
-from aggpose.formats.coco_results import ResultsWriter, result_entries, write_json
+from aggpose.files import write_json
+from aggpose.formats.coco_results import ResultsWriter, result_entries
 from aggpose.formats.poses_csv import PosesCsvWriter
 from aggpose.video.overlap import Behind
 from aggpose.video.reader import VideoReader

@@ -7,7 +7,6 @@ people with 12, 17 or 24 labelled kinds can train and score one network together
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from aggpose.data.pictures import picture_problem
 from aggpose.errors import UserError
+from aggpose.files import read_json
 from aggpose.skeleton import Skeleton
 
 
@@ -61,14 +61,7 @@ _NEEDED = {"images": ("id", "file_name"), "annotations": ("image_id",)}
 
 def load_coco(path: Path) -> dict[str, Any]:
     """An annotation file as a dict; UserError when it is not one."""
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such annotation file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: is not JSON (line {error.lineno}: {error.msg})") from None
+    content = read_json(path, "annotation file")
     if not isinstance(content, dict) or "images" not in content:
         raise UserError(f"{path}: is not a COCO annotation file (no list 'images')")
     for key in ("images", "annotations", "categories"):

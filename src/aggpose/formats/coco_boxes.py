@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from aggpose.errors import UserError
+from aggpose.files import read_json
 from aggpose.formats.coco_results import PERSON
 
 _NOBODY = np.zeros((0, 5))
@@ -88,14 +88,7 @@ def read_boxes(path: str | Path) -> BoxFile:
     Where the file lists a single category, that one counts whatever its number.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: is not JSON (line {error.lineno}: {error.msg})") from None
+    content = read_json(path)
     names: dict[int, str] = {}
     empty = 0
     entries, person = content, PERSON

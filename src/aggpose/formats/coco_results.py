@@ -57,20 +57,6 @@ def result_entries(
     return entries
 
 
-def write_json(path: str | Path, content: Any, indent: int | None = None) -> None:
-    """JSON, whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
 class ResultsWriter:
     """Writes a results file entry by entry, whole or not at all; memory stays flat.
 
