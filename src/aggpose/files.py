@@ -1,4 +1,4 @@
-"""JSON files: read with clear words when they are none, written whole or not at all."""
+"""Small files: JSON read with clear words when it is none, all written whole or not at all."""
 
 from __future__ import annotations
 
@@ -24,15 +24,20 @@ def read_json(path: str | Path, what: str = "file") -> Any:
         raise UserError(f"{path}: is not JSON (line {error.lineno}: {error.msg})") from None
 
 
-def write_json(path: str | Path, content: Any, indent: int | None = None) -> None:
-    """JSON, whole or not at all."""
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """A file, whole or not at all; UserError names it when it cannot be written."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
+        temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content: Any, indent: int | None = None) -> None:
+    """JSON, whole or not at all."""
+    write_bytes(path, (json.dumps(content, indent=indent) + "\n").encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -19,7 +19,7 @@ from aggpose.cli.sources import Source
 from aggpose.data.pictures import read_rgb
 from aggpose.draw import draw_notice, draw_poses
 from aggpose.errors import UserError
-from aggpose.files import write_json
+from aggpose.files import write_bytes, write_json
 from aggpose.formats.coco_results import ResultsWriter, result_entries
 from aggpose.formats.poses_csv import PosesCsvWriter
 from aggpose.inference.predict import DEFAULT_BATCH
@@ -153,12 +153,4 @@ def write_jpeg(path: Path, image: np.ndarray) -> None:
     done, coded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not done:
         raise UserError(f"{path}: a picture of {image.shape[1]}x{image.shape[0]} px is too large")
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(coded.tobytes())
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    write_bytes(path, coded.tobytes())
