@@ -7,6 +7,8 @@ logarithm taken, and one Newton step made from the highest cell.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 REACH = 2
@@ -105,28 +107,63 @@ def _smoothed_cells(
     """(n, 13) smoothed values of `_CELLS` around each peak, zero padding at the border."""
     height, width = maps.shape[1:]
     half = len(kernel) // 2 + REACH
+    size = 2 * half + 1
     offsets = np.arange(-half, half + 1)
-    size = len(offsets)
-    around = (offsets[:, None] * width + offsets).ravel()
-    start = which * (height * width) + y * width + x
-    # beyond a map's edge this reads its neighbours, or clips; those cells are set to 0 below
-    patches = maps.ravel().take(start[:, None] + around, mode="clip")
-    edge = np.flatnonzero((x < half) | (x >= width - half) | (y < half) | (y >= height - half))
-    cols, rows = x[edge, None] + offsets, y[edge, None] + offsets
-    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((cols >= 0) & (cols < width))[:, None]
-    patches[edge] *= inside.reshape(-1, size * size)
+    # rows of `size` cells, wherever they begin: beyond a map's edge they hold its neighbours'
+    # cells, and the last rows of all begin too early; what is not of the map is set to 0 below
+    flat = maps.ravel()
+    if flat.size < size:
+        flat = np.concatenate([flat, np.zeros(size, flat.dtype)])
+    step = flat.strides[0]
+    rows_of = np.lib.stride_tricks.as_strided(
+        flat, (flat.size - size + 1, size), (step, step), writeable=False
+    )
+    start = which * (height * width) + y * width + x - half
+    wanted = start[:, None] + offsets * width
+    shifted = np.flatnonzero((start < half * width) | (wanted[:, -1] >= len(rows_of)))
+    patches = rows_of[wanted.clip(0, len(rows_of) - 1)]
+    if len(shifted):
+        beside = wanted[shifted, :, None] + np.arange(size)
+        patches[shifted] = flat.take(beside, mode="clip")
+    kind_of_cell, masks = _inside(height, width, half)
+    patches = patches.reshape(len(which), -1)
+    patches *= masks[kind_of_cell[y * width + x]].astype(maps.dtype, copy=False)
     # one product smooths all the cells: column j is the blur's window around cell j
-    weights = np.zeros((len(_CELLS), size, size))
-    for j, (dx, dy) in enumerate(_CELLS):
-        rows_j = slice(REACH + dy, REACH + dy + len(kernel))
-        cols_j = slice(REACH + dx, REACH + dx + len(kernel))
-        weights[j, rows_j, cols_j] = kernel[:, None] * kernel
-    cells = patches @ weights.reshape(len(_CELLS), -1).T.astype(maps.dtype)
+    cells = patches @ _windows(kernel.tobytes()).T.astype(maps.dtype)
 
     for n in np.flatnonzero((cells < _FLOOR).any(axis=1)):
         # rare: maps with negative or empty surroundings
         cells[n] = _cells_of_whole_map(maps[which[n]], int(x[n]), int(y[n]), kernel)
     return cells
+
+
+@lru_cache(maxsize=8)
+def _inside(height: int, width: int, half: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which cells of the patch around a peak lie on the map: (height * width,) the kind of every
+    cell, and (kinds, size * size) float32, 1 on the map and 0 beyond, of every kind."""
+    offsets = np.arange(-half, half + 1)
+    kinds, masks = [], []
+    for length in (height, width):
+        at = np.arange(length)[:, None] + offsets
+        mask, kind = np.unique((at >= 0) & (at < length), axis=0, return_inverse=True)
+        kinds.append(kind.ravel())
+        masks.append(mask.astype(np.float32))
+    both = masks[0][:, None, :, None] * masks[1][None, :, None, :]
+    kind_of_cell = kinds[0][:, None] * len(masks[1]) + kinds[1]
+    return kind_of_cell.ravel(), both.reshape(-1, len(offsets) ** 2)
+
+
+@lru_cache(maxsize=8)
+def _windows(kernel_bytes: bytes) -> np.ndarray:
+    """(13, size * size) the blur's window around each of `_CELLS`, in the patch around a peak."""
+    kernel = np.frombuffer(kernel_bytes)
+    size = len(kernel) + 2 * REACH
+    weights = np.zeros((len(_CELLS), size, size))
+    for j, (dx, dy) in enumerate(_CELLS):
+        rows = slice(REACH + dy, REACH + dy + len(kernel))
+        cols = slice(REACH + dx, REACH + dx + len(kernel))
+        weights[j, rows, cols] = kernel[:, None] * kernel
+    return weights.reshape(len(_CELLS), -1)
 
 
 def _cells_of_whole_map(heatmap: np.ndarray, x: int, y: int, kernel: np.ndarray) -> np.ndarray:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from colour_net import COLOURS
 from painted_people import painted_people
 
 from aggpose.data.augment import NO_AUGMENTATION, AugmentRecipe, augment_pixels
-from aggpose.data.coco import read_people
+from aggpose.data.coco import read_nobody, read_people
 from aggpose.data.dataset import EpochBatches, PeopleDataset, SampleKey, ValidationDataset
 from aggpose.errors import UserError
-from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
+from aggpose.geometry import apply_affine, box_to_crop, input_to_heatmap, invert_affine
 from aggpose.skeleton import COCO17, INFANT24
 
 GEOMETRY = NO_AUGMENTATION.model_dump() | {
@@ -89,6 +91,34 @@ def test_samples_are_functions_of_their_key(folder: Path) -> None:
     first = one[SampleKey(0, 0, 0, 0, (192, 256))]["image"]
     assert (first != one[SampleKey(0, 0, 1, 0, (192, 256))]["image"]).any()
     assert (first != one[SampleKey(0, 1, 0, 0, (192, 256))]["image"]).any()
+
+
+def test_pictures_of_nobody_have_all_points_outside(tmp_path: Path) -> None:
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((60, 80, 3), 40 * i, np.uint8))
+    nobody = read_nobody(tmp_path, COCO17, held_out=1)
+    assert [r.image_path.name for r in nobody.records] == ["0.png", "1.png"]
+    dataset = PeopleDataset([nobody], AugmentRecipe(**GEOMETRY))
+    for position in range(8):
+        sample = dataset[SampleKey(position % 2, 0, 0, position, (64, 64))]
+        assert (sample["points"] < 0).all() and (sample["weights"] == 1).all()
+    with pytest.raises(UserError, match="held out"):
+        read_nobody(tmp_path, COCO17, held_out=3)
+
+
+def test_the_whole_picture_only_where_somebody_is_alone(folder: Path, tmp_path: Path) -> None:
+    painted_people(tmp_path, 2, size=(240, 200))
+    people = read_people(tmp_path / "people.json", tmp_path, COCO17)
+    first, second = people.records
+    together = replace(people, records=(first, replace(second, image_path=first.image_path)))
+    recipe = NO_AUGMENTATION.model_copy(update={"whole_picture": 1.0})
+    key = SampleKey(0, 0, 0, 0, (192, 256))
+    alone = PeopleDataset([people], recipe)[key]["points"].numpy()
+    crowd = PeopleDataset([together], recipe)[key]["points"].numpy()
+    size = box_to_crop(np.array([0.0, 0.0, *first.image_size]), 192 / 256, padding=1.0)[1]
+    spread = np.ptp(first.keypoints, axis=0) * 47 / (size[0] - 1)
+    np.testing.assert_allclose(np.ptp(alone, axis=0), spread, rtol=0.02)
+    assert (np.ptp(crowd, axis=0) > 1.1 * spread).any()
 
 
 def test_points_that_a_file_does_not_know_are_masked(folder: Path) -> None:

@@ -11,9 +11,15 @@ import torch
 import aggpose
 from aggpose.errors import UserError
 from aggpose.meta import ModelMeta
-from aggpose.network import build_network, load_checkpoint, save_checkpoint, select_keypoints
+from aggpose.network import (
+    build_network,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    select_keypoints,
+)
 from aggpose.network.export import MAX_DIFFERENCE, export_onnx
-from aggpose.skeleton import INFANT21
+from aggpose.skeleton import INFANT21, INFANT24
 
 slow = pytest.mark.slow
 
@@ -113,3 +119,38 @@ def test_the_commands_from_published_file_to_onnx(
     with pytest.raises(UserError, match="not a readable ONNX file"):
         (tmp_path / "bad.onnx").write_text("no")
         aggpose.load(tmp_path / "bad.onnx")
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_network_comes_back_from_its_onnx_file(tmp_path: Path, half: bool) -> None:
+    net = stirred("aggpose-t", output="softmax", nowhere=True)
+    path = tmp_path / "net.onnx"
+    meta = ModelMeta(name="t", keypoints=INFANT21.keypoints, input_size=(64, 64))
+    export_onnx(net, path, meta, half_weights=half)
+    back = load_checkpoint(path)
+    assert back.config == net.config and back.meta == meta
+    for name, tensor in net.state_dict().items():
+        rounded = tensor.half().float() if half and tensor.ndim > 1 else tensor
+        torch.testing.assert_close(back.state_dict()[name], rounded, rtol=0, atol=0, msg=name)
+
+
+def test_start_weights_keep_the_key_points_of_the_same_name(tmp_path: Path) -> None:
+    net = stirred("aggpose-t")
+    path = tmp_path / "net.safetensors"
+    save_checkpoint(net, path, ModelMeta(name="t", keypoints=INFANT21.keypoints))
+    wider = build_network("aggpose-t", keypoints=24)
+    fresh = wider.state_dict()["head.fc2.weight"].clone()
+    load_weights(wider, path, names=INFANT24.keypoints)
+    for i, name in enumerate(INFANT24.keypoints):
+        row = wider.state_dict()["head.fc2.weight"][i]
+        known = name in INFANT21.keypoints
+        source = net.state_dict()["head.fc2.weight"]
+        expected = source[INFANT21.keypoints.index(name)] if known else fresh[i]
+        assert torch.equal(row, expected), name
+
+
+def test_a_foreign_onnx_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.onnx"
+    path.write_bytes(b"not a model")
+    with pytest.raises(UserError, match=r"other\.onnx"):
+        load_checkpoint(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from aggpose.heatmaps import encode_heatmaps
+from aggpose.network.network import peak_normalised
 from aggpose.training.losses import (
     gaussian_targets,
     mse_loss,
@@ -48,7 +50,8 @@ def test_spatial_cross_entropy_is_that_of_the_whole_map() -> None:
     across = (x - points[..., 0, None, None]) ** 2 + (y - points[..., 1, None, None]) ** 2
     maps = torch.exp(-across / (2 * 2.0**2))
     mass = maps.sum(dim=(2, 3))
-    counts = weights * (mass > 1e-3)
+    edge = torch.tensor([48.0, 64.0]) - 0.5
+    counts = weights * ((points >= -0.5) & (points <= edge)).all(dim=-1)
     target = maps / mass.clamp(min=1e-3)[..., None, None]
     log_p = torch.log_softmax(logits.flatten(2), -1).view_as(logits)
     joint = -(target * log_p).sum(dim=(2, 3)) * counts
@@ -90,3 +93,28 @@ def test_a_sample_without_points_is_no_error() -> None:
     points, weights = points_and_weights()
     loss = spatial_cross_entropy(torch.zeros(3, 17, 64, 48), points, weights * 0, 2.0)
     assert float(loss) == 0.0
+
+
+def test_the_cell_nowhere_is_one_more_class() -> None:
+    """Points in the map as before with one cell more below the sum; others want that cell."""
+    logits = torch.randn(1, 2, 6, 5, generator=torch.Generator().manual_seed(1)) * 3
+    points = torch.tensor([[[2.0, 3.0], [-9.0, 2.0]]])
+    weights = torch.ones(1, 2)
+    all_cells = torch.cat([logits.flatten(2), torch.full((1, 2, 1), math.log(30))], dim=2)
+    log_p = torch.log_softmax(all_cells, -1)
+    maps, _ = gaussian_targets(points[:, :1], weights[:, :1], (5, 6), 1.0)
+    target = maps.flatten(2) / maps.sum()
+    seen, gone = -(target * log_p[:, :1, :30]).sum(), -log_p[0, 1, 30]
+    expected = (seen + 0.25 * gone) / 1.25
+    got = spatial_cross_entropy(logits, points, weights, 1.0, absent=0.25)
+    assert float(got) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_scores_fall_where_the_network_says_nowhere() -> None:
+    peak = torch.full((1, 1, 64, 48), -30.0)
+    peak[0, 0, 30, 20] = 12.0
+    there = peak_normalised(peak, 2.0, nowhere=True)
+    assert float(there[0, 0, 30, 20]) == 1.0
+    gone = peak_normalised(peak - 12.0, 2.0, nowhere=True)
+    assert float(gone.max()) < 0.01
+    assert float(peak_normalised(peak - 12.0, 2.0).max()) == 1.0

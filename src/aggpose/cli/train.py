@@ -29,7 +29,7 @@ def train(
     try:
         from aggpose.training.contact_sheet import write_contact_sheet
         from aggpose.training.recipe import read_recipe
-        from aggpose.training.run import read_training_data
+        from aggpose.training.people import read_training_data
         from aggpose.training.run import train as run
     except ImportError as error:
         raise UserError(

@@ -27,6 +27,8 @@ class AugmentRecipe(BaseModel):
     standard deviation cut at twice it (as published), with probability rotation_probability;
     full_rotation: probability of any angle at all instead. scale: normal with this standard
     deviation, cut at 1 +- scale. shift: uniform, part of the crop's size.
+    whole_picture: probability of the whole picture instead of the box, where one person alone is
+    labelled in it: what the network sees when it looks for somebody.
     half_body: probability, where more than half_body_above points are labelled.
     colour: (brightness, contrast, saturation, hue) ranges. occluders: up to max_occluders random
     rectangles or ellipses of noise or of another part of the picture. blur: Gaussian or motion.
@@ -41,6 +43,7 @@ class AugmentRecipe(BaseModel):
     full_rotation: Probability = 0.0
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.35
     shift: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    whole_picture: Probability = 0.0
     half_body: Probability = 0.3
     half_body_above: int = 8
     colour: tuple[float, float, float, float] = (0.3, 0.3, 0.3, 0.1)
@@ -84,13 +87,17 @@ def sample_crop(
     aspect: float,
     recipe: AugmentRecipe,
     rng: np.random.Generator,
+    picture: tuple[int, int] | None = None,
 ) -> Crop:
     """Draw the crop of one sample.
 
     box: (4,) xywh px. keypoints: (K, 2) px. visibility: (K,). aspect: width / height of the input.
+    picture: (width, height) px where the whole picture may be the crop, else None.
     """
     center, size = box_to_crop(box, aspect)
-    if rng.random() < recipe.half_body and (visibility > 0).sum() > recipe.half_body_above:
+    if picture is not None and rng.random() < recipe.whole_picture:
+        center, size = box_to_crop(np.array([0.0, 0.0, *picture]), aspect, padding=1.0)
+    elif rng.random() < recipe.half_body and (visibility > 0).sum() > recipe.half_body_above:
         half = _half_body_box(keypoints, visibility > 0, skeleton, rng)
         if half is not None:
             # 1.5 instead of the usual 1.25: points lie on the body, the box should hold it

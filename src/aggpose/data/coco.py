@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from aggpose.data.pictures import picture_problem
+from aggpose.data.pictures import PICTURE_SUFFIXES, picture_problem, read_rgb
 from aggpose.errors import UserError
 from aggpose.files import read_json
 from aggpose.skeleton import Skeleton
@@ -40,6 +40,7 @@ class Person:
     area: float
     keypoints: np.ndarray
     visibility: np.ndarray
+    nobody: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,30 @@ def read_people(annotations: Path, images: Path, skeleton: Skeleton) -> People:
                 reason = "no key points"
         skipped[reason] += 1
     return People(skeleton, where >= 0, tuple(records), dict(skipped))
+
+
+def read_nobody(images: Path, skeleton: Skeleton, held_out: int = 0) -> People:
+    """The pictures of a folder, which show nobody; the last ``held_out`` by name are left out."""
+    paths = sorted(p for p in Path(images).glob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+    if len(paths) <= held_out:
+        raise UserError(f"{images}: {len(paths)} pictures, of which {held_out} are to be held out")
+    records, count = [], len(skeleton)
+    for path in paths[: len(paths) - held_out]:
+        height, width = read_rgb(path).shape[:2]
+        records.append(
+            Person(
+                image_path=path,
+                image_id=-1,
+                annotation_id=-1,
+                image_size=(width, height),
+                box=np.array([0.0, 0.0, width, height]),
+                area=float(width * height),
+                keypoints=np.zeros((count, 2), np.float32),
+                visibility=np.zeros(count, np.int8),
+                nobody=True,
+            )
+        )
+    return People(skeleton, np.zeros(count, bool), tuple(records), {})
 
 
 def _unusable(

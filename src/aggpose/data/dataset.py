@@ -6,6 +6,7 @@ killed goes on with exactly the samples it would have seen, whatever the number 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from aggpose.geometry import apply_affine, box_to_crop, crop_affine, heatmap_to_
 from aggpose.skeleton import Skeleton
 
 HEATMAP_STRIDE = 4
+_NOWHERE = -1e4
+"""Heat-map px: where the points of nobody lie."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class PeopleDataset(Dataset[dict[str, Any]]):
     """Augmented training samples of one or several `People` with a common skeleton.
 
     A sample is a dict of ``image`` (3, H, W) uint8 RGB, ``points`` (K, 2) float32 in heat-map px,
-    ``weights`` (K,) float32, 1 where the point is labelled; it may lie outside of the map.
+    ``weights`` (K,) float32, 1 where the point is labelled; it may lie outside of the map, and does
+    so in pictures of nobody.
     """
 
     def __init__(self, people: Sequence[People], recipe: AugmentRecipe) -> None:
@@ -49,6 +53,7 @@ class PeopleDataset(Dataset[dict[str, Any]]):
             raise ValueError("all data sets of one training must be read for one skeleton")
         self.records: list[Person] = [r for p in people for r in p.records]
         self.recipe = recipe
+        self._in_picture = Counter(r.image_path for r in self.records)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -58,27 +63,38 @@ class PeopleDataset(Dataset[dict[str, Any]]):
         rng = np.random.default_rng([key.seed, key.epoch, key.position])
         image = read_rgb(person.image_path)
         width, height = key.input_size
+        alone = self._in_picture[person.image_path] == 1 and not person.nobody
         crop = sample_crop(
-            person.box,
+            _random_box(image.shape[1], image.shape[0], rng) if person.nobody else person.box,
             person.keypoints,
             person.visibility,
             self.skeleton,
             width / height,
             self.recipe,
             rng,
+            (image.shape[1], image.shape[0]) if alone else None,
         )
         pixels = warp_picture(image, crop.affine(key.input_size), key.input_size)
         pixels = augment_pixels(pixels, self.recipe, rng)
         heatmap_size = (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)
         points = apply_affine(crop.affine(heatmap_size), person.keypoints)
         weights = (person.visibility > 0).astype(np.float32)
-        if crop.mirrored:
+        if person.nobody:
+            points, weights = np.full_like(points, _NOWHERE), np.ones_like(weights)
+        elif crop.mirrored:
             points, weights = points[self.skeleton.mirror], weights[self.skeleton.mirror]
         return {
             "image": torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
             "points": torch.from_numpy(points.astype(np.float32)),
             "weights": torch.from_numpy(weights),
         }
+
+
+def _random_box(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
+    """(4,) xywh px: some part of a picture, from a quarter of its sides to all of it."""
+    sides = np.array([width, height]) * rng.uniform(0.25, 1.0, 2)
+    corner = rng.uniform(0, 1, 2) * (np.array([width, height]) - sides)
+    return np.concatenate([corner, sides])
 
 
 class ValidationDataset(Dataset[dict[str, Any]]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -26,10 +26,10 @@ from aggpose.network.official import (
     is_older_layout,
     is_segformer,
 )
-from aggpose.network.variants import VARIANTS, NetworkConfig
+from aggpose.network.onnx_weights import read_onnx
+from aggpose.network.variants import CONFIG_KEY, VARIANTS, NetworkConfig
 from aggpose.skeleton import COCO17, INFANT21, INFANT24
 
-CONFIG_KEY = "aggpose_network"
 _WRAPPERS = ("state_dict", "best_state_dict", "model")
 _LAST_LAYER = ("head.fc2.weight", "head.fc2.bias")
 _TRUNK = ("embeds.", "trunk.")
@@ -80,6 +80,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         raise UserError(f"{path}: no such weights file")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    if path.suffix == ".onnx":
+        return _of_header(*read_onnx(path), path)
     state = _strip(_unwrap(_read_pickle(path), path))
     try:
         if is_segformer(state):
@@ -124,16 +126,23 @@ def load_checkpoint(path: str | Path, keypoints: int | None = None) -> AggPose:
 
 
 def load_weights(
-    net: AggPose, source: str | Path | Checkpoint, partial: bool = False
+    net: AggPose,
+    source: str | Path | Checkpoint,
+    partial: bool = False,
+    names: Sequence[str] = (),
 ) -> LoadReport:
     """Copy a file's tensors into a network and report.
 
-    A last layer of another number of key points keeps the network's own start values (`resized`).
+    A last layer of another number of key points keeps the network's own start values (`resized`),
+    but where ``names`` (of the network's K key points) are given and the file names its own, the
+    points that both have are taken over.
     Of a trunk file, the trunk must be complete. Any other gap is an error unless ``partial``.
     """
     checkpoint = source if isinstance(source, Checkpoint) else read_checkpoint(source)
     own = net.state_dict()
     state = checkpoint.state
+    if names and checkpoint.meta is not None and checkpoint.meta.keypoints != tuple(names):
+        state = state | _rows_by_name(own, state, tuple(names), checkpoint.meta.keypoints)
     resized = tuple(n for n in own if n in state and own[n].shape != state[n].shape)
     taken = {n: t for n, t in state.items() if n in own and n not in resized}
     report = LoadReport(
@@ -150,6 +159,23 @@ def load_weights(
         raise UserError(f"{checkpoint.path}: does not fit {net.config.name}: {report}")
     net.load_state_dict(taken, strict=False)
     return report
+
+
+def _rows_by_name(
+    own: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
+    names: tuple[str, ...],
+    file_names: tuple[str, ...],
+) -> dict[str, Tensor]:
+    """The last layer, its rows of key points that the file knows from there, others as they are."""
+    shared = [n for n in names if n in file_names]
+    to, of = [names.index(n) for n in shared], [file_names.index(n) for n in shared]
+    layer = {}
+    for name in _LAST_LAYER:
+        if name in state and own[name].shape[1:] == state[name].shape[1:]:
+            layer[name] = own[name].clone()
+            layer[name][to] = state[name][of].to(layer[name])
+    return layer
 
 
 def save_checkpoint(net: AggPose, path: str | Path, meta: ModelMeta) -> None:
@@ -199,8 +225,16 @@ def _read_safetensors(path: Path) -> Checkpoint:
         raise UserError(f"{path}: is not a readable safetensors file ({error})") from None
     if is_segformer(state):
         return Checkpoint(convert_segformer(state), "trunk", path=path)
+    return _of_header(state, header, path)
+
+
+def _of_header(state: dict[str, Tensor], header: dict[str, str], path: Path) -> Checkpoint:
+    """Ours, from tensors and the texts that the file holds beside them."""
     if META_KEY not in header or CONFIG_KEY not in header:
-        raise UserError(f"{path}: was not written by aggpose (no {META_KEY!r} in its header)")
+        raise UserError(
+            f"{path}: does not hold what aggpose writes beside weights ({CONFIG_KEY!r}); export "
+            "or train it again with this version"
+        )
     values = json.loads(header[CONFIG_KEY])
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     meta = ModelMeta.from_json(header[META_KEY])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import os
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import torch
 from aggpose.errors import UserError
 from aggpose.meta import META_KEY, ModelMeta
 from aggpose.network.network import AggPose
+from aggpose.network.variants import CONFIG_KEY
 
 OPSET = 18
 MAX_DIFFERENCE = 1e-4
@@ -45,7 +48,9 @@ def export_onnx(
     if half_weights:
         _store_half(model)
     _forget_origin(model)
-    onnx.helper.set_model_props(model, {META_KEY: meta.to_json()})
+    onnx.helper.set_model_props(
+        model, {META_KEY: meta.to_json(), CONFIG_KEY: json.dumps(asdict(net.config))}
+    )
 
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -125,7 +125,7 @@ class AggPose(nn.Module):
         maps = self.raw(image)
         if self.config.output == "heatmaps":
             return maps
-        return peak_normalised(maps, self.config.sigma)
+        return peak_normalised(maps, self.config.sigma, self.config.nowhere)
 
 
 def select_keypoints(net: AggPose, which: Sequence[int]) -> AggPose:
@@ -144,12 +144,25 @@ def select_keypoints(net: AggPose, which: Sequence[int]) -> AggPose:
     return chosen.to(next(net.parameters()).device).train(net.training)
 
 
-def peak_normalised(logits: Tensor, sigma: float) -> Tensor:
+def with_nowhere(logits: Tensor) -> Tensor:
+    """(B, K, h, w) logits -> (B, K, h * w + 1), with the cell for points that are not there last.
+
+    Its logit is log(h * w): as much as a whole map of zeros, so that a network keeps its sense of
+    presence at another input size.
+    """
+    flat = logits.float().flatten(2)
+    return F.pad(flat, (0, 1), value=math.log(flat.shape[-1]))
+
+
+def peak_normalised(logits: Tensor, sigma: float, nowhere: bool = False) -> Tensor:
     """Soft-max over each map's cells, scaled so that the Gaussian of sigma px has peak 1.
 
-    (B, K, h, w) -> (B, K, h, w); sharper maps than the Gaussian are cut at 1.
+    (B, K, h, w) -> (B, K, h, w); sharper maps than the Gaussian are cut at 1. nowhere: with a cell
+    more (`with_nowhere`).
     """
-    probability = F.softmax(logits.float().flatten(2), dim=-1).unflatten(2, logits.shape[2:])
+    flat = with_nowhere(logits) if nowhere else logits.float().flatten(2)
+    probability = F.softmax(flat, dim=-1)[..., : logits.shape[2] * logits.shape[3]]
+    probability = probability.unflatten(2, logits.shape[2:])
     return (probability * (2 * math.pi * sigma**2)).clamp(max=1.0)
 
 

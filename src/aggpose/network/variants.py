@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 
 from aggpose.errors import UserError
 
+CONFIG_KEY = "aggpose_network"
+"""Key of the configuration, as JSON, in ONNX (metadata_props) and safetensors files."""
+
 HEADS = (1, 2, 5, 8)
 REDUCTIONS = (8, 4, 2, 1)
 
@@ -21,6 +24,8 @@ class NetworkConfig:
     output: ``heatmaps`` returns the raw maps; ``softmax`` returns each map as a probability over
     its cells times ``2 pi sigma**2``, so that a perfect Gaussian has peak 1 (for networks trained
     with spatial cross-entropy). sigma: of the targets in heat-map px, used by ``softmax``.
+    nowhere: each soft-max has one more cell, for points that are not in the crop; it weighs as much
+    as a map whose logits are all 0, whatever the map's size. Scores then fall where nobody is.
     """
 
     name: str
@@ -32,6 +37,7 @@ class NetworkConfig:
     init: str = "published"
     output: str = "heatmaps"
     sigma: float = 2.0
+    nowhere: bool = False
 
     def __post_init__(self) -> None:
         if self.init not in ("published", "unit"):

@@ -13,7 +13,7 @@ from aggpose.errors import UserError
 from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
 from aggpose.skeleton import Skeleton
 from aggpose.training.recipe import Recipe
-from aggpose.training.run import TrainingData
+from aggpose.training.people import TrainingData
 
 LEFT, RIGHT, MIDDLE = (255, 140, 0), (0, 160, 255), (60, 220, 60)
 

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aggpose.network.network import with_nowhere
+
 
 def _gaussian_axes(points: Tensor, size: tuple[int, int], sigma: float) -> tuple[Tensor, Tensor]:
     """Factors (B, K, w) and (B, K, h) of the Gaussian with peak 1; size is (width, height)."""
@@ -47,18 +49,32 @@ def ohkm_loss(maps: Tensor, targets: Tensor, weights: Tensor, top: int = 8) -> T
     return losses.topk(min(top, losses.shape[1]), dim=1).values.sum(dim=1).div(top).mean()
 
 
-def spatial_cross_entropy(logits: Tensor, points: Tensor, weights: Tensor, sigma: float) -> Tensor:
+def spatial_cross_entropy(
+    logits: Tensor, points: Tensor, weights: Tensor, sigma: float, absent: float = 0.0
+) -> Tensor:
     """Cross-entropy of the soft-max over each map's cells against the normalised Gaussian.
 
-    Averaged over each sample's weighted joints, then over samples. A point whose Gaussian has no
-    mass on the map does not count.
+    Averaged over each sample's weighted joints, then over samples. A point outside of the map does
+    not count. With ``absent`` above 0 the soft-max has one more cell, "nowhere", which is the truth
+    for such points; they count with ``absent`` times their weight.
     """
+    edge = torch.tensor((logits.shape[3], logits.shape[2]), device=points.device) - 0.5
+    inside = ((points >= -0.5) & (points <= edge)).all(dim=-1)
     height, width = logits.shape[2:]
     gx, gy = _gaussian_axes(points.float(), (width, height), sigma)
     mass = gx.sum(-1) * gy.sum(-1)
-    weights = weights * (mass > 1e-3)
-    log_p = F.log_softmax(logits.float().flatten(2), dim=-1).unflatten(2, (height, width))
-    rows = torch.einsum("bkhw,bkw->bkh", log_p, gx)
+    there = weights * (inside & (mass > 1e-3))
+    flat = with_nowhere(logits) if absent else logits.float().flatten(2)
+    log_p = F.log_softmax(flat, dim=-1)
+    rows = torch.einsum(
+        "bkhw,bkw->bkh", log_p[..., : height * width].unflatten(2, (height, width)), gx
+    )
     joint = -(rows * gy).sum(-1) / mass.clamp(min=1e-3)
+    if absent:
+        elsewhere = weights * absent * ~inside
+        joint = torch.where(inside, joint, -log_p[..., -1])
+        weights = there + elsewhere
+    else:
+        weights = there
     per_sample = (joint * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
     return per_sample.mean()

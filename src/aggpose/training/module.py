@@ -125,9 +125,7 @@ def heatmap_loss(
     height, width = maps.shape[2:]
     sigma = max(1.0, loss.sigma * width * HEATMAP_STRIDE / full_size[0])
     if loss.kind == "spatial_cross_entropy":
-        edge = torch.tensor((width, height), device=points.device) - 0.5
-        weights = weights * ((points >= -0.5) & (points <= edge)).all(dim=-1)
-        return spatial_cross_entropy(maps, points, weights, sigma)
+        return spatial_cross_entropy(maps, points, weights, sigma, loss.absent)
     targets, weights = gaussian_targets(points, weights, (width, height), sigma)
     if loss.kind == "ohkm":
         return ohkm_loss(maps.float(), targets, weights, loss.ohkm_top)

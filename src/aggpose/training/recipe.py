@@ -37,6 +37,16 @@ class DataSource(_Part):
     weight: Annotated[float, Field(gt=0)] = 1.0
 
 
+class NobodySource(_Part):
+    """A folder of pictures without people, and how often each is drawn an epoch: what the network
+    is to say "nowhere" to (``loss.absent``). held_out: so many of them, the last by name, are not
+    used, to try the result on."""
+
+    images: Path
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    held_out: Annotated[int, Field(ge=0)] = 0
+
+
 class LowResolution(_Part):
     """The first epochs at a smaller input, which cost less."""
 
@@ -52,6 +62,7 @@ class DataRecipe(_Part):
     input_size: Size = (192, 256)
     low_resolution: LowResolution | None = None
     train: Annotated[tuple[DataSource, ...], Field(min_length=1)]
+    nobody: tuple[NobodySource, ...] = ()
     validation: DataSource | None = None
     validation_skeleton: str | None = None
     workers: Annotated[int, Field(ge=0)] = 4
@@ -69,11 +80,19 @@ class DataRecipe(_Part):
 class LossRecipe(_Part):
     """kind: the published ``mse``, ``ohkm`` (its hard-mining form) or ``spatial_cross_entropy``.
     sigma: of the Gaussian in heat-map px at ``input_size``; lower resolutions shrink it alike,
-    but not below 1."""
+    but not below 1. absent: weight of points that are known to lie outside of the crop, in pictures
+    of nobody all of them; above 0 the network learns to say "nowhere" (`NetworkConfig.nowhere`)."""
 
     kind: Literal["mse", "ohkm", "spatial_cross_entropy"] = "mse"
     sigma: Annotated[float, Field(gt=0)] = 2.0
     ohkm_top: Annotated[int, Field(gt=0)] = 8
+    absent: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _absent_of_softmax(self) -> LossRecipe:
+        if self.absent and self.kind != "spatial_cross_entropy":
+            raise ValueError("absent belongs to kind spatial_cross_entropy")
+        return self
 
 
 class ScheduleRecipe(_Part):
@@ -165,7 +184,7 @@ def _apply(content: dict[str, Any], change: str) -> None:
 
 
 FIXED = (
-    *("skeleton", "network", "loss", "data.train"),
+    *("skeleton", "network", "loss", "data.train", "data.nobody"),
     *("training.batch_size", "training.accumulate", "training.learning_rate"),
     *("training.weight_decay", "training.decay_all", "training.ema", "training.seed"),
 )

@@ -8,20 +8,15 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from torch.utils.data import DataLoader
 
-from aggpose.data.coco import People, read_people
-from aggpose.data.dataset import HEATMAP_STRIDE, EpochBatches, PeopleDataset, ValidationDataset
+from aggpose.data.dataset import HEATMAP_STRIDE
 from aggpose.errors import UserError
 from aggpose.heatmaps import decode_kernel
 from aggpose.meta import ModelMeta
@@ -37,14 +32,8 @@ from aggpose.network import (
 from aggpose.skeleton import get_skeleton
 from aggpose.training.callbacks import BestWeights, PlaceKeeper, ProgressLines
 from aggpose.training.module import PoseModule
-from aggpose.training.recipe import (
-    PROCESSES,
-    DataRecipe,
-    DataSource,
-    Recipe,
-    refuse_changed,
-    validated_skeleton,
-)
+from aggpose.training.people import PeopleLoaders, TrainingData, read_training_data
+from aggpose.training.recipe import PROCESSES, Recipe, refuse_changed
 
 LAST = "last.ckpt"
 
@@ -56,60 +45,6 @@ _NOT_OURS = (
     ".*isinstance\\(treespec, LeafSpec\\).*",
 )
 """Lightning's warnings that do not hold here."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """People to learn from, people to validate on (or None), and the order's generator.
-
-    lengths: people of each data set. labelled: names of the key points that any of them labels.
-    """
-
-    dataset: PeopleDataset
-    validation: People | None
-    lengths: tuple[int, ...]
-    labelled: tuple[str, ...]
-
-    def batches(self, recipe: Recipe, rank: int = 0, world: int = 1) -> EpochBatches:
-        data, training = recipe.data, recipe.training
-        sizes = [(0, data.input_size)]
-        if data.low_resolution:
-            low = data.low_resolution
-            sizes = [(0, low.input_size), (low.epochs, data.input_size)]
-        weights = [source.weight for source in data.train]
-        return EpochBatches(
-            self.lengths, weights, training.batch_size, training.seed, sizes, rank, world
-        )
-
-
-def read_training_data(recipe: Recipe, say: Callable[[str], None] = print) -> TrainingData:
-    """Read the recipe's annotation files; what is left out is counted and said."""
-    skeleton = get_skeleton(recipe.skeleton)
-
-    def read(source: DataSource) -> People:
-        annotations, images = _located(recipe.data, source)
-        people = read_people(annotations, images, skeleton)
-        skipped = ", ".join(f"{n} {why}" for why, n in people.skipped.items()) or "none"
-        say(f"{annotations}: {len(people.records)} people, left out: {skipped}")
-        if not people.records:
-            raise UserError(f"{annotations}: no usable person (left out: {skipped})")
-        return people
-
-    if recipe.data.validation:
-        validated_skeleton(recipe)
-    train = [read(source) for source in recipe.data.train]
-    validation = read(recipe.data.validation) if recipe.data.validation else None
-    dataset = PeopleDataset(train, recipe.augment)
-    taught = np.any([p.labelled for p in train], axis=0)
-    labelled = tuple(n for n, known in zip(skeleton.keypoints, taught, strict=True) if known)
-    return TrainingData(dataset, validation, tuple(len(p.records) for p in train), labelled)
-
-
-def _located(data: DataRecipe, source: DataSource) -> tuple[Path, Path]:
-    images = data.root / source.images
-    if not images.is_dir() and (data.root / "images" / source.images).is_dir():
-        images = data.root / "images" / source.images  # COCO's folders lie in either place
-    return data.root / source.annotations, images
 
 
 def make_network(recipe: Recipe, say: Callable[[str], None] = print) -> AggPose:
@@ -125,9 +60,11 @@ def make_network(recipe: Recipe, say: Callable[[str], None] = print) -> AggPose:
         init=options.init,
         output="softmax" if softmax else "heatmaps",
         sigma=recipe.loss.sigma,
+        nowhere=recipe.loss.absent > 0,
     )
     if recipe.initialise is not None:
-        report = load_weights(net, recipe.initialise)
+        names = get_skeleton(recipe.skeleton).keypoints
+        report = load_weights(net, recipe.initialise, names=names)
         say(f"{recipe.initialise}: {report}")
     return net
 
@@ -180,7 +117,7 @@ def train(
             warnings.filterwarnings("ignore", message=words)
         trainer.fit(
             module,
-            datamodule=_Data(data, recipe),
+            datamodule=PeopleLoaders(data, recipe),
             ckpt_path=str(last) if resume else None,
             weights_only=False if resume else None,
         )
@@ -303,41 +240,3 @@ def _prepare_folder(recipe: Recipe, processes: int) -> None:
         temporary.replace(recipe.out / "recipe.json")
     except OSError as error:
         raise UserError(f"{recipe.out}: cannot be written ({error.strerror})") from None
-
-
-class _Data(L.LightningDataModule):
-    """Loaders that know which process they serve and where a resumed epoch goes on."""
-
-    def __init__(self, data: TrainingData, recipe: Recipe) -> None:
-        super().__init__()
-        self.data, self.recipe = data, recipe
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        trainer = self.trainer
-        assert trainer is not None
-        batches = self.data.batches(self.recipe, trainer.global_rank, trainer.world_size)
-        # not current_epoch, which a checkpoint of an epoch's end still has one too low
-        epochs: Any = trainer.fit_loop.epoch_progress.current
-        batches.set_epoch(epochs.processed)
-        progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
-        batches.start_batch = progress.processed % len(batches)
-        workers = self.recipe.data.workers
-        return DataLoader(
-            self.data.dataset,
-            batch_sampler=batches,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
-
-    def val_dataloader(self) -> Any:
-        if self.data.validation is None:
-            return []
-        trainer = self.trainer
-        assert trainer is not None
-        people = ValidationDataset(self.data.validation, self.recipe.data.input_size)
-        sampler: Any = None
-        if trainer.world_size > 1:
-            # everyone once: DistributedSampler would repeat some to fill up
-            sampler = range(trainer.global_rank, len(people), trainer.world_size)
-        return DataLoader(people, batch_size=self.recipe.training.batch_size, sampler=sampler)
