@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from colour_net import figure, paint, save_rgb, with_exif_orientation
 
-from aggpose.data.pictures import jpeg_is_complete, read_rgb
+from aggpose.data.pictures import read_rgb, warp_picture
 from aggpose.errors import UserError
+from aggpose.geometry import apply_affine, crop_affine, invert_affine
 
 IMAGE = paint((160, 120), figure((20, 10), 90), radius=4)
 
@@ -82,3 +83,20 @@ def test_missing_picture_and_folder(tmp_path: Path) -> None:
         read_rgb(tmp_path / "none.png")
     with pytest.raises(UserError, match="cannot be read"):
         read_rgb(tmp_path)
+
+
+@pytest.mark.parametrize("rotation", [0.0, 90.0, 200.0])
+@pytest.mark.parametrize("center", [(700.0, 500.0), (300.0, 210.0)])
+def test_a_reduced_crop_is_not_shifted(center: tuple[float, float], rotation: float) -> None:
+    """A ramp keeps its values wherever the crop lies: half a crop pixel off would be 4 levels."""
+    x, y = np.meshgrid(np.arange(1400.0), np.arange(1000.0))
+    ramp = np.stack([x / 1400, y / 1000, (x + y) / 2400], axis=-1) * 250
+    affine = crop_affine(np.array(center), np.array([480.0, 640.0]), rotation, (48, 64))
+    crop = warp_picture(np.round(ramp).astype(np.uint8), affine, (48, 64))
+    at = np.stack(np.meshgrid(np.arange(48.0), np.arange(64.0)), axis=-1).reshape(-1, 2)
+    there = apply_affine(invert_affine(affine), at)
+    inside = ((there > 15) & (there < np.array([1384, 984]))).all(axis=1)
+    px, py = there[inside].T
+    expected = np.stack([px / 1400, py / 1000, (px + py) / 2400], axis=-1) * 250
+    assert inside.sum() > 1000
+    assert np.abs(crop.reshape(-1, 3)[inside] - expected).max() < 1.2

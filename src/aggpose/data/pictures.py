@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from aggpose.errors import UserError
-from aggpose.geometry import compose_affine
+from aggpose.geometry import apply_affine, compose_affine, invert_affine
 
 _FOREIGN = (".heic", ".heif", ".avif")  # pictures that many builds of OpenCV cannot read
 PICTURE_SUFFIXES = frozenset(
@@ -109,6 +109,7 @@ def warp_picture(
     """
     scale = float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
     if antialias and scale < 0.5:
+        image, affine = _what_is_seen(image, affine, output)
         size = tuple(max(1, round(side * 2.0 * scale)) for side in image.shape[1::-1])
         fx, fy = size[0] / image.shape[1], size[1] / image.shape[0]
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -116,3 +117,17 @@ def warp_picture(
         back = np.array([[1 / fx, 0, 0.5 / fx - 0.5], [0, 1 / fy, 0.5 / fy - 0.5]])
         affine = compose_affine(affine, back)
     return cv2.warpAffine(image, affine, output, flags=cv2.INTER_LINEAR)
+
+
+def _what_is_seen(
+    image: np.ndarray, affine: np.ndarray, output: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a picture that a crop shows, with a margin, and the affine from there."""
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * (np.array(output) - 1.0)
+    seen = apply_affine(invert_affine(affine), corners)
+    margin = 4.0 / np.sqrt(abs(np.linalg.det(affine[:, :2])))  # 4 px of the crop
+    limit = np.array(image.shape[1::-1])
+    low = np.clip(np.floor(seen.min(axis=0) - margin), 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(seen.max(axis=0) + margin) + 1, low + 1, limit).astype(int)
+    back = np.array([[1.0, 0.0, low[0]], [0.0, 1.0, low[1]]])
+    return image[low[1] : high[1], low[0] : high[0]], compose_affine(affine, back)

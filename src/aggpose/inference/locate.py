@@ -2,7 +2,8 @@
 
 Detectors trained on standing adults miss lying infants. The pose network was trained on infants in
 every direction, so it looks at the whole picture first, then again and closer at a crop around its
-own key points. Where it stays unsure it looks at the picture turned by 90, 180 and 270 degrees.
+own key points. Where it stays unsure it looks at the picture turned by 90, 180 and 270 degrees, and
+closer at the best of these.
 """
 
 from __future__ import annotations
@@ -162,10 +163,10 @@ def find_infant(
     best = refine(runtime, image, first, flip_test)
     if turns and not best.sure():
         crops = [crop_of_box(box, runtime.meta, turn, padding=1.0) for turn in TURNS]
-        for turned in look_at(runtime, image, crops, flip_test):
-            closer = refine(runtime, image, turned, flip_test)
-            if closer.quality > best.quality:
-                best = closer
+        turned = max(look_at(runtime, image, crops, flip_test), key=lambda seen: seen.quality)
+        closer = refine(runtime, image, turned, flip_test)
+        if closer.quality > best.quality:
+            best = closer
     return best if best.found() else None
 
 
