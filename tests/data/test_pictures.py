@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from colour_net import figure, paint, save_rgb, with_exif_orientation
 
-from aggpose.data.pictures import read_rgb, warp_picture
+from aggpose.data.pictures import jpeg_is_complete, read_rgb, warp_picture
 from aggpose.errors import UserError
 from aggpose.geometry import apply_affine, crop_affine, invert_affine
 

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("cv2")
 
-from helpers.infants import ball_infant
+from ball_infant import ball_infant
 
 from aggpose.synthetic import shapes
 from aggpose.synthetic.anchors import height_map, ring_around
@@ -150,9 +150,7 @@ class TestCovers:
             assert mesh.two_sided and mesh.vertices[:, 2].min() >= 0.0039
             assert upwards(mesh) > 0.95
             # nothing of the body comes through: no vertex of it lies over the sheet around it
-            span = np.linalg.norm(
-                infant.vertices[:, None, :2] - mesh.vertices[None, :, :2], axis=2
-            )
+            span = np.linalg.norm(infant.vertices[:, None, :2] - mesh.vertices[None, :, :2], axis=2)
             near = span.argmin(axis=1)
             under = span.min(axis=1) < 0.006
             assert under.sum() > 50
