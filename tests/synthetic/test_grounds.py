@@ -34,7 +34,7 @@ class TestMakeGround:
         assert not np.array_equal(one.colour, other.colour)
 
     def test_unknown_kind_is_the_users_error(self) -> None:
-        with pytest.raises(UserError, match="unknown ground 'lava'.*sheet"):
+        with pytest.raises(UserError, match=r"unknown ground 'lava'.*sheet"):
             make_ground(np.random.default_rng(0), "lava")
 
     def test_photo_becomes_the_ground(self) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E402 (what these import is optional: skip first)
 """Movement over time: smooth, of constant limbs, of its character, true to its own velocity."""
 
 from __future__ import annotations

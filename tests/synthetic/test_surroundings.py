@@ -216,7 +216,7 @@ class TestArms:
         arm = pools.arms.get(index)
         assert arm.grip == GRIPS[index] and is_closed(arm.solid)
         assert 0.004 < signed_volume(arm.solid) < 0.03
-        assert arm.elbow[0] < -0.2 and 0.14 < -arm.reach.min() < 0.24 and arm.reach.max() > 0.9
+        assert arm.elbow[0] < -0.2 and 0.09 < -arm.reach.min() < 0.24 and arm.reach.max() > 0.9
         tips = arm.solid.vertices[arm.reach < arm.reach.min() + 0.01]
         assert tips[:, 2].mean() > -0.03  # towards z, out of the palm, or level with it
         if arm.grip == "cup":

@@ -161,7 +161,7 @@ class TestCovers:
         infant = ball_infant()
         blanket, _ = throw_blanket(np.random.default_rng(0), infant)
         flat = drape(blanket, infant.vertices)
-        raised = drape(blanket, infant.vertices + (0, 0, 0.05))
+        raised = drape(blanket, infant.vertices + np.array([0, 0, 0.05]))
         assert np.array_equal(flat.vertices[:, :2], raised.vertices[:, :2])
         assert 0.01 < (raised.vertices - flat.vertices)[:, 2].max() < 0.08
 

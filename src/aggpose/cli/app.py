@@ -75,6 +75,7 @@ from aggpose.cli import evaluate as _evaluate  # noqa: E402
 from aggpose.cli import export as _export  # noqa: E402
 from aggpose.cli import info as _info  # noqa: E402
 from aggpose.cli import predict as _predict  # noqa: E402
+from aggpose.cli import synthesize as _synthesize  # noqa: E402
 from aggpose.cli import train as _train  # noqa: E402
 
 app.command("demo")(_demo.demo)
@@ -82,6 +83,7 @@ app.command("predict")(_predict.predict)
 app.command("train")(_train.train)
 app.command("evaluate")(_evaluate.evaluate)
 app.command("check")(_check.check)
+app.command("synthesize")(_synthesize.synthesize)
 app.command("export")(_export.export)
 app.command("info")(_info.info)
 app.command("convert")(_convert.convert)

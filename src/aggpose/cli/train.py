@@ -28,8 +28,8 @@ def train(
     """Train a network by a recipe."""
     try:
         from aggpose.training.contact_sheet import write_contact_sheet
-        from aggpose.training.recipe import read_recipe
         from aggpose.training.people import read_training_data
+        from aggpose.training.recipe import read_recipe
         from aggpose.training.run import train as run
     except ImportError as error:
         raise UserError(

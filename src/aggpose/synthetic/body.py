@@ -1,144 +1,120 @@
-"""An infant's body: shape, pose, and where its key points are, from the `anny` model.
+"""An infant's body: built from who the infant is, posed, and handed to the renderer.
 
-Frame of reference of the body: metres; x to the body's own left, y to its back, z to its head;
-standing, with the origin where anny puts it. anny: Brégier et al., "Human Mesh Modeling for Anny
-Body", arXiv:2511.03589; code Apache-2.0, its MakeHuman assets CC0.
+Frame of reference of the body: metres; x to the body's own left, y to its back, z to its head.
+Posed, its origin is the root of the bones, in the pelvis.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import anny
-import cv2
 import numpy as np
 import torch
-from anny.paths import get_anny_root_dir
 
 from aggpose.skeleton import INFANT24
-from aggpose.synthetic.clothes import dress
+from aggpose.synthetic.clothes import dress, find_landmarks
+from aggpose.synthetic.drape import Drape, hang, make_drape
+from aggpose.synthetic.fit import fit_rest
+from aggpose.synthetic.infant import Infant, sample_infant
+from aggpose.synthetic.keypoints import PIVOTS, surface_points
+from aggpose.synthetic.mesh import INFANT, Material, Mesh
+from aggpose.synthetic.surface import creases, skin_fields
+from aggpose.synthetic.template import FACIAL_ACTIONS, BodyModel, load_body_model
 
-FACIAL_ACTIONS = ("eyeBlinkLeft", "eyeBlinkRight", "jawOpen", "mouthSmileLeft", "mouthSmileRight")
-
-_LOCAL_CHANGES = (
-    *("head-scale-horiz-incr", "head-scale-vert-incr", "head-scale-depth-incr", "head-fat-incr"),
-    *("l-cheek-volume-incr", "r-cheek-volume-incr", "neck-scale-vert-incr"),
-    "head-back-scale-depth-incr",
-)
-
-# Vertices of MakeHuman's base mesh (hm08), on its mid-line.
-_SURFACE_POINTS = {"chin": 5162, "chest": 1892, "navel": 4121}
-# The eye balls are the last vertices of it that anny keeps.
-_FIRST_EYE = 14598
-_MASKS = ("lips", "ears", "eyelids", "fingernails", "toenails", "inside-mouth")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What makes one infant different from another.
-
-    length_m: crown to heel, metres. WHO's median at 3 months: 0.61 (boys), 0.60 (girls).
-    phenotype: anny's parameters in [0, 1]; age 0 is its newborn. height sets the proportions here
-        (at 0.15 the head is a quarter of the length), for the size follows from length_m.
-    local_changes: anny's local changes in [-1, 1].
-    """
-
-    length_m: float = 0.605
-    phenotype: Mapping[str, float] = field(
-        default_factory=lambda: {
-            "gender": 0.5,
-            "age": 0.0,
-            "muscle": 0.4,
-            "weight": 0.7,
-            "height": 0.15,
-            "proportions": 0.5,
-        }
-    )
-    local_changes: Mapping[str, float] = field(
-        default_factory=lambda: {
-            "head-scale-horiz-incr": 0.45,
-            "head-scale-depth-incr": 0.15,
-            "head-scale-vert-incr": 0.1,
-            "l-cheek-volume-incr": 0.4,
-            "r-cheek-volume-incr": 0.4,
-            "neck-scale-vert-incr": -0.8,
-            "head-back-scale-depth-incr": 0.2,
-        }
-    )
+_CHUNK = 8
+"""Poses skinned at once: keeps the memory of long clips flat."""
 
 
 @dataclass(frozen=True)
 class Body:
-    """An infant at rest, ready to be posed. V vertices, F triangles, J bones, all at its scale.
+    """An infant ready to be posed. V vertices, F triangles, J bones. Metres.
 
-    vertices: (V, 3) m, at rest, dressed. faces: (F, 3) int. scale: metres per metre of anny.
-    offsets: (V, 3) m of anny: how far the clothes stand out.
-    bones: names of the J bones. reference: (J, 3, 3) orientation of each bone in anny's reference
-        pose, columns are its axes, y along the bone.
-    masks: name -> (V,) in [0, 1] for parts (lips, nails, ...), `suit`: metres inside of the suit's
-        edge, negative outside; `hair`: metres inside of the hair line.
-    weights: name of a group of bones -> (V,) share of the skinning weights.
-    regressor: (24, V) rows that sum to 1; key points of infant24 from vertices.
-    eyes: (2, 3) m, centres of the eye balls at rest, left then right.
+    infant: who it is. model: what all infants share. vertices: (V, 3) at rest, dressed; bare:
+    without clothes. faces: (F, 3) int. offsets: (V, 3) how far the clothes stand out.
+    bones: names of the J bones; parents: (J,), -1 for the root. heads: (J, 3) where the bones begin
+    at rest, at the joints' centres; turns: (J, 3, 3) their orientation at rest; reference:
+    (J, 3, 3) in anny's reference pose; columns are a bone's axes, y along the bone.
+    shares: (V, J) skinning weights. weights: name of a group of bones -> (V,) share of them.
+    masks: parts of the skin -> (V,) in [0, 1]. eyes: (2, 3) centres of the eye balls at rest,
+    left then right. normals: (V, 3) of the bare body at rest. surface: key point on the surface
+    -> vertices and their weights. actions: (A, V', 3) what facial actions add at `moved` (V',).
+    fields: (V, len(mesh.FIELDS)). materials: of garment0..3. drape: how cloth hangs, or None.
     length_m: crown to heel.
     """
 
-    model: anny.Anny
-    shape: Shape
+    infant: Infant
+    model: BodyModel
     vertices: np.ndarray
+    bare: np.ndarray
     faces: np.ndarray
-    scale: float
     offsets: np.ndarray
     bones: tuple[str, ...]
+    parents: np.ndarray
+    heads: np.ndarray
+    turns: np.ndarray
     reference: np.ndarray
-    masks: Mapping[str, np.ndarray]
+    shares: np.ndarray
     weights: Mapping[str, np.ndarray]
-    regressor: np.ndarray
+    masks: Mapping[str, np.ndarray]
     eyes: np.ndarray
+    normals: np.ndarray
+    surface: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    actions: np.ndarray
+    moved: np.ndarray
+    fields: np.ndarray
+    materials: tuple[Material | None, ...]
+    drape: Drape | None
     length_m: float
 
 
-def make_body(shape: Shape | None = None) -> Body:
-    """Build an infant. The first time anny needs a minute or two to prepare its cache."""
-    shape = shape or Shape()
-    model = anny.Anny(local_changes=list(_LOCAL_CHANGES), facial_actions=list(FACIAL_ACTIONS)).to(
-        dtype=torch.float32
-    )
-    with torch.no_grad():
-        out = model(
-            phenotype_kwargs=dict(shape.phenotype), local_changes_kwargs=dict(shape.local_changes)
-        )
-    rest = out["rest_vertices"][0].numpy().astype(np.float64)
-    length = float(np.ptp(rest[:, 2]))
-    scale = shape.length_m / length
-    faces = model.faces.numpy().astype(np.int32)
-    weights = _group_weights(model)
-    heads = dict(zip(model.bone_labels, out["rest_bone_heads"][0].numpy() * scale, strict=True))
-    base = model.base_mesh_vertex_indices.numpy()
-    clothes = dress(rest * scale, faces, weights, heads)
-    masks = {name: _painted(model, name) for name in _MASKS} | {
-        "suit": clothes.suit,
-        "hair": clothes.hair,
-        "eye": (base >= _FIRST_EYE).astype(np.float64),
-    }
-    reference = model.reference_bone_orientations
-    assert reference is not None
+def build(infant: Infant, model: BodyModel) -> Body:
+    """The body of an infant, dressed."""
+    rest = fit_rest(model, infant.build)
+    length = infant.build.length_m
+    heads = dict(zip(model.bones, rest.heads, strict=True))
+    marks = find_landmarks(rest.vertices, model.faces, model.weights, model.masks, heads, length)
+    folds = creases(marks)
+    # the chubbier, the deeper the folds of the skin
+    depth = folds * (0.0005 + 0.0022 * np.clip(rest.girth, 0, 1)) * marks.unit
+    bare = rest.vertices - depth[:, None] * marks.normals
+    rng = np.random.default_rng([infant.seed, 1])
+    dressed = dress(marks, infant.garments, model.neighbours, rng)
+    surface = surface_points(model)
+    nose = _at(surface["nose"], bare)
+    moved = np.flatnonzero(np.abs(model.actions).max(axis=(0, 2)) > 0)
+    kinds = [garment.material for garment in infant.garments]
     return Body(
+        infant=infant,
         model=model,
-        shape=shape,
-        vertices=rest * scale + clothes.offsets,
-        faces=faces,
-        scale=scale,
-        offsets=clothes.offsets / scale,
-        bones=tuple(model.bone_labels),
-        reference=reference.numpy().reshape(-1, 3, 3).astype(np.float64),
-        masks=masks,
-        weights=weights,
-        regressor=_regressor(model, rest, base),
+        vertices=bare + dressed.offsets,
+        bare=bare,
+        faces=model.faces,
+        offsets=dressed.offsets,
+        bones=model.bones,
+        parents=model.parents,
+        heads=rest.heads,
+        turns=rest.turns,
+        reference=model.reference,
+        shares=model.shares,
+        weights=model.weights,
+        masks=model.masks,
         eyes=np.stack([heads["eye.L"], heads["eye.R"]]),
-        length_m=length * scale,
+        normals=marks.normals,
+        surface=surface,
+        actions=(model.actions[:, moved] * rest.head_scale).astype(np.float32),
+        moved=moved,
+        fields=skin_fields(marks, model.masks, heads, nose, dressed.fields, folds, rng),
+        materials=(*kinds, *(None,) * (4 - len(kinds))),
+        drape=make_drape(dressed.free, dressed.shrink, model.neighbours),
+        length_m=length,
     )
+
+
+def make_body(infant: Infant | None = None) -> Body:
+    """A body with a model of its own; many bodies share one with `build`."""
+    infant = infant or sample_infant(np.random.default_rng(7), age_months=3)
+    return build(infant, load_body_model())
 
 
 def pose_body(
@@ -151,99 +127,88 @@ def pose_body(
     Returns the vertices (T, V, 3) and the key points of infant24 (T, 24, 3), metres, body frame.
     """
     count = len(next(iter(rotations.values())))
-    pose = torch.eye(4).repeat(count, len(body.bones), 1, 1)
-    for bone, turn in rotations.items():
-        pose[:, body.bones.index(bone), :3, :3] = torch.from_numpy(turn.astype(np.float32))
-    actions = {k: torch.from_numpy(v.astype(np.float32)) for k, v in (face or {}).items()}
-    local = {k: torch.full((count,), float(v)) for k, v in body.shape.local_changes.items()}
-    kinds = {k: torch.full((count,), float(v)) for k, v in body.shape.phenotype.items()}
-    with torch.no_grad():
-        out = body.model(phenotype_kwargs=kinds, local_changes_kwargs=local, facial_actions=actions)
-        transforms, _ = body.model.get_bone_transforms(pose, out["rest_bone_poses"])
-        dressed = out["rest_vertices"] + torch.from_numpy(body.offsets.astype(np.float32))
-        bare = body.model.get_skinned_vertices(out["rest_vertices"], transforms).numpy()
-        vertices = body.model.get_skinned_vertices(dressed, transforms).numpy() * body.scale
-    # joints lie in the bare body; what is seen lies on the clothes
-    points = np.einsum("kv,tvd->tkd", body.regressor, bare * body.scale)
-    for name, index in _SURFACE_POINTS.items():
-        where = int(np.flatnonzero(body.model.base_mesh_vertex_indices.numpy() == index)[0])
-        points[:, INFANT24.index(name)] = vertices[:, where]
+    linear, places = _chain(body, rotations, count)
+    shift = places - (linear @ body.heads[..., None])[..., 0]
+    matrix = np.concatenate([linear, shift[..., None]], axis=-1)  # (T, J, 3, 4)
+    vertices = np.empty((count, len(body.vertices), 3), np.float32)
+    for first in range(0, count, _CHUNK):
+        part = slice(first, first + _CHUNK)
+        amounts = {name: value[part] for name, value in (face or {}).items()}
+        vertices[part] = _skin(body, matrix[part].astype(np.float32), amounts)
+    points = np.empty((count, len(INFANT24), 3))
+    for name, bone in PIVOTS.items():
+        points[:, INFANT24.index(name)] = places[:, body.bones.index(bone)]
+    for name, (indices, weights) in body.surface.items():
+        points[:, INFANT24.index(name)] = np.einsum("n,tnd->td", weights, vertices[:, indices])
     return vertices.astype(np.float64), points
 
 
-def _regressor(model: anny.Anny, rest: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """(24, V) weights that make infant24 from bare vertices."""
-    coco = anny.KeypointsRegressor.coco(model)
-    dense = coco.regression_weights.numpy().astype(np.float64)
-    rows = {label: dense[i] for i, label in enumerate(coco.labels)}
-    for side, short in (("left", "L"), ("right", "R")):
-        rows[f"{side}_toe"] = rows[f"{side}_big_toe"]
-        rows[f"{side}_middle_finger"] = _tip(model, rest, f"finger3-3.{short}")
-    for name, index in _SURFACE_POINTS.items():
-        rows[name] = (base == index).astype(np.float64)
-    return np.stack([rows[name] / rows[name].sum() for name in INFANT24.keypoints])
+def rest_points(body: Body) -> np.ndarray:
+    """(24, 3) m: key points of infant24 on the dressed body at rest."""
+    points = np.empty((len(INFANT24), 3))
+    for name, bone in PIVOTS.items():
+        points[INFANT24.index(name)] = body.heads[body.bones.index(bone)]
+    for name, where in body.surface.items():
+        points[INFANT24.index(name)] = _at(where, body.vertices)
+    return points
 
 
-def _tip(model: anny.Anny, rest: np.ndarray, bone: str) -> np.ndarray:
-    """(V,) mean of the vertices at the end of a bone, furthest away from its parent."""
-    which = model.bone_labels.index(bone)
-    share = _share(model, {which})
-    own = np.flatnonzero(share > 0.5)
-    before = np.flatnonzero(_share(model, {which - 1}) > 0.5)
-    along = rest[own].mean(axis=0) - rest[before].mean(axis=0)
-    furthest = own[np.argsort(rest[own] @ along)[-8:]]
-    row = np.zeros(len(rest))
-    row[furthest] = 1.0 / len(furthest)
-    return row
+def body_mesh(body: Body, vertices: np.ndarray) -> Mesh:
+    """The dressed infant for the renderer. vertices: (V, 3) m, world."""
+    return Mesh(
+        vertices=np.asarray(vertices, np.float32),
+        faces=body.faces,
+        fields=body.fields,
+        part=INFANT,
+        material=body.infant.skin,
+        garments=body.materials,
+    )
 
 
-def _share(model: anny.Anny, bones: set[int]) -> np.ndarray:
-    indices = model.vertex_bone_indices.numpy()
-    chosen = np.isin(indices, list(bones))
-    return (model.vertex_bone_weights.numpy().astype(np.float64) * chosen).sum(axis=1)
+def _chain(
+    body: Body, rotations: Mapping[str, np.ndarray], count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turns from rest (T, J, 3, 3) and places of the heads (T, J, 3) m of posed bones."""
+    bones = len(body.bones)
+    turn = np.broadcast_to(np.eye(3), (count, bones, 3, 3)).copy()
+    for bone, value in rotations.items():
+        turn[:, body.bones.index(bone)] = value
+    # as anny does it: in the reference pose a bone carries its children with it, the root does not
+    carry = body.reference @ np.swapaxes(body.turns, -1, -2)
+    first = carry.copy()
+    first[0] = np.eye(3)
+    place = np.zeros((count, bones, 3))
+    for own, parent in body.model.levels:
+        step = (first[parent] @ (body.heads[own] - body.heads[parent])[..., None])[..., 0]
+        before = turn[:, parent]
+        place[:, own] = place[:, parent] + (before @ step[..., None])[..., 0]
+        turn[:, own] = before @ turn[:, own]
+    return turn @ carry, place
 
 
-_GROUPS = {
-    "head": ("head", "neck03", "eye"),
-    "neck": ("neck01", "neck02"),
-    "trunk": ("root", "spine", "pelvis", "clavicle", "shoulder01"),
-    "arm": ("upperarm", "lowerarm"),
-    "upperarm": ("upperarm",),
-    "hand": ("wrist", "finger", "metacarpal"),
-    "leg": ("upperleg", "lowerleg", "foot", "toe"),
-    "upperleg": ("upperleg",),
-    "foot": ("foot", "toe"),
-}
+def _skin(body: Body, matrix: np.ndarray, face: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(T, V, 3) m. matrix: (T, J, 3, 4) of the bones."""
+    count = len(matrix)
+    flat = torch.from_numpy(matrix.transpose(1, 0, 2, 3).reshape(len(body.bones), -1).copy())
+    with torch.no_grad():
+        blend = (body.model.skinning @ flat).view(-1, count, 3, 4)  # (V, T, 3, 4)
+        rest = torch.from_numpy(body.vertices.astype(np.float32))[:, None].repeat(1, count, 1)
+        for name, amount in face.items():
+            shape = torch.from_numpy(body.actions[FACIAL_ACTIONS.index(name)])
+            rest[body.moved] += (
+                shape[:, None] * torch.from_numpy(amount.astype(np.float32))[:, None]
+            )
+        posed = (blend[..., :3] * rest[:, :, None]).sum(dim=-1) + blend[..., 3]
+        if body.drape is not None:
+            own = torch.from_numpy(body.drape.own)
+            normals = torch.from_numpy(body.normals[body.drape.own].astype(np.float32))
+            for t in range(count):
+                outward = (blend[own, t, :, :3] * normals[:, None]).sum(dim=-1)
+                outward = torch.nn.functional.normalize(outward, dim=1)
+                posed[own, t] = hang(body.drape, posed[own, t], outward)
+    return posed.permute(1, 0, 2).numpy()
 
 
-def _group_weights(model: anny.Anny) -> dict[str, np.ndarray]:
-    """Group -> (V,), and for the limbs also group.L and group.R."""
-    found: dict[str, np.ndarray] = {}
-    for name, starts in _GROUPS.items():
-        for side in ("", ".L", ".R"):
-            bones = {
-                i
-                for i, label in enumerate(model.bone_labels)
-                if label.startswith(starts) and label.endswith(side)
-            }
-            found[name + side] = _share(model, bones)
-    return found
-
-
-def _painted(model: anny.Anny, name: str) -> np.ndarray:
-    """(V,) in [0, 1]: one of MakeHuman's painted masks at the vertices."""
-    path = get_anny_root_dir() / "data" / "mpfb2" / "textures" / f"mpfb_{name}.jpg"
-    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if mask is None:
-        raise FileNotFoundError(f"{path}: anny's painted mask is missing or unreadable")
-    assert model.texture_coordinates is not None
-    assert model.face_texture_coordinate_indices is not None
-    at = model.texture_coordinates.numpy()[model.face_texture_coordinate_indices.numpy()]
-    height, width = mask.shape
-    column = (at[..., 0] * (width - 1)).round().astype(int).clip(0, width - 1)
-    row = ((1 - at[..., 1]) * (height - 1)).round().astype(int).clip(0, height - 1)
-    values = mask[row, column] / 255.0
-    corners = model.faces.numpy().ravel()
-    count = len(model.template_vertices)
-    total = np.bincount(corners, values.ravel(), minlength=count)
-    return total / np.maximum(1, np.bincount(corners, minlength=count))
+def _at(where: tuple[np.ndarray, np.ndarray], vertices: np.ndarray) -> np.ndarray:
+    indices, weights = where
+    return weights @ vertices[indices]

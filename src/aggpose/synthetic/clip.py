@@ -1,155 +1,214 @@
-"""The example clip: a few seconds of a synthetic infant on its back, and the truth beside it.
-
-Made with ``python -m aggpose.synthetic.clip --out src/aggpose/examples --seed 7``.
-"""
+"""Clips of a moving synthetic infant, with the truth of every frame beside the video."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+import csv
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from aggpose import __version__
 from aggpose.errors import UserError
+from aggpose.files import write_bytes, write_json
 from aggpose.formats.poses_csv import PosesCsvWriter
 from aggpose.pose import Poses
-from aggpose.skeleton import INFANT24
-from aggpose.synthetic.body import Body, Shape, make_body
-from aggpose.synthetic.motion import expressions, move
-from aggpose.synthetic.render import Renderer
-from aggpose.synthetic.scene import Camera, make_ground, settle
+from aggpose.skeleton import INFANT24, Skeleton
+from aggpose.synthetic.anchors import Anchors
+from aggpose.synthetic.body import Body, body_mesh, build
+from aggpose.synthetic.camera import Camera
+from aggpose.synthetic.characters import CHARACTERS
+from aggpose.synthetic.infant import sample_infant
+from aggpose.synthetic.keypoints import visible_slack_m
+from aggpose.synthetic.mesh import Scene
+from aggpose.synthetic.motion import PosedClip, sample_motion
+from aggpose.synthetic.picture import Kit
+from aggpose.synthetic.sacks import sack_mesh
+from aggpose.synthetic.sensor import SensorSettings, develop, sample_sensor
+from aggpose.synthetic.surroundings import (
+    Chances,
+    Options,
+    Surroundings,
+    bind,
+    follow,
+    sample_surroundings,
+)
 from aggpose.video.writer import VideoWriter
 
 SEEN, HIDDEN = 1.0, 0.5
-"""Scores of the truth: what the camera sees, and what another part hides (the place is exact)."""
+"""Scores of the truth: what the camera sees, and what something hides or lies outside of the
+picture (the place is exact all the same)."""
 
-# How far below the surface a point may lie and still count as seen: joints lie in the limb.
-_DEPTH_M = {"shoulder": 0.075, "elbow": 0.03, "wrist": 0.03, "hip": 0.085, "knee": 0.04}
-_SURFACE_M = 0.022
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """seconds, fps: of the video. size: (width, height) px, even. character: one of
+    `characters.CHARACTERS`, None to draw it. age_months: None to draw it. plain: no covers and no
+    hands, a steady good camera: for examples."""
+
+    seconds: float = 10.0
+    fps: int = 30
+    size: tuple[int, int] = (480, 640)
+    character: str | None = None
+    age_months: float | None = None
+    outfit: str | None = None
+    plain: bool = False
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip to be rendered: T frames of one infant under one camera.
+    """A clip that is drawn but not rendered; frames are made one after the other."""
 
-    vertices: (T, V, 3) m, world. points: (T, 24, 3) m, world, key points of infant24.
-    times_s: (T,). renderer, camera: of all frames.
-    """
-
+    seed: int
+    settings: ClipSettings
     body: Body
-    vertices: np.ndarray
-    points: np.ndarray
-    times_s: np.ndarray
+    motion: PosedClip
+    around: Surroundings
     camera: Camera
-    renderer: Renderer
-
-    def frames(self) -> Iterator[tuple[np.ndarray, Poses]]:
-        """The pictures (H, W, 3) uint8 RGB and the truth, one after the other."""
-        for vertices, points in zip(self.vertices, self.points, strict=True):
-            frame = self.renderer.render(vertices)
-            yield frame.image, truth(self.camera, points, frame.depth)
+    sensor: SensorSettings
 
 
-def above_the_cot(size: tuple[int, int] = (480, 640)) -> Camera:
-    """A phone held above the infant, a little towards its feet and not quite straight.
+def sample_clip(kit: Kit, seed: int, settings: ClipSettings) -> Clip:
+    """Draw all of a clip; the same for the same seed and settings."""
+    of_infant, of_motion, of_room, of_sensor = np.random.default_rng([seed, 3]).spawn(4)
+    infant = sample_infant(of_infant, settings.age_months, outfit=settings.outfit)
+    body = build(infant, kit.model)
+    character = settings.character or str(of_motion.choice(list(CHARACTERS)))
+    if character not in CHARACTERS:
+        raise UserError(f"unknown movement {character!r}: choose one of {', '.join(CHARACTERS)}")
+    times = np.arange(max(1, round(settings.seconds * settings.fps))) / settings.fps
+    motion = sample_motion(
+        of_motion, body, character, times, "supine", age_months=infant.age_months
+    )
+    vertices, points = motion.at(times[:1])
+    camera = _above(of_room, settings.size, body.length_m)
+    anchors = Anchors(points[0], vertices[0].astype(np.float64), body.length_m, "supine")
+    chances = Chances()
+    if settings.plain:
+        nothing = {name: 0.0 for name in chances.stand}
+        bare = {name: 0.0 for name in chances.worn}
+        chances = replace(
+            chances, hands=0.0, cover=0.0, hospital=0.0, bedding=0.0, stand=nothing, worn=bare
+        )
+    options = Options(settings.size, infant.skin, camera, chances)
+    around = sample_surroundings(of_room, anchors, kit.pools, options)
+    return Clip(seed, settings, body, motion, around, camera, sample_sensor(of_sensor))
 
-    size: (width, height) px, portrait.
-    """
+
+def _above(rng: np.random.Generator, size: tuple[int, int], length_m: float) -> Camera:
+    """A phone held above the infant, a little aside and not quite straight."""
+    target = np.array([0.0, 0.0, 0.06]) + rng.normal(0, 0.012, 3)
+    high = length_m * rng.uniform(1.5, 2.0)
+    lean = rng.uniform(-0.30, 0.30, 2) * high
+    reach = 0.5 * length_m * rng.uniform(1.25, 1.5)
     return Camera(
-        position=(0.075, -0.36, 0.90),
-        target=(0.015, -0.030, 0.05),
+        position=(float(lean[0]), float(lean[1]) - 0.1, high),
+        target=(float(target[0]), float(target[1]), float(target[2])),
         size=size,
-        focal_px=1.15 * size[1],
-        roll_deg=3.0,
+        focal_px=0.5 * min(size[1], size[0] * 1.25) * high / reach,
+        roll_deg=float(rng.normal(0, 6)),
+        distortion=(float(rng.uniform(-0.05, 0.02)), 0.0),
     )
 
 
-def make_clip(
-    seed: int,
-    seconds: float = 5.0,
-    rate: int = 25,
-    camera: Camera | None = None,
-    shape: Shape | None = None,
-) -> Clip:
-    """Everything of a clip but the pictures; the same for the same seed. ``rate``: frames/s."""
-    camera = camera or above_the_cot()
-    body = make_body(shape)
-    times = np.arange(round(seconds * rate)) / rate
-    moving, looks = np.random.default_rng(seed).spawn(2)
-    vertices, points = settle(body, move(times, moving), expressions(times, moving))
-    renderer = Renderer(body, make_ground(looks), camera)
-    return Clip(body, vertices, points, times, camera, renderer)
+def frames_of(kit: Kit, clip: Clip, quality: str = "clip") -> Iterator[tuple[np.ndarray, Poses]]:
+    """The pictures (H, W, 3) uint8 RGB and the truth, frame by frame."""
+    first: np.ndarray | None = None
+    bound: tuple[np.ndarray, ...] = ()
+    slack = visible_slack_m(clip.body.length_m)
+    for index, (vertices, points) in enumerate(clip.motion.frames()):
+        if first is None:
+            first = vertices.astype(np.float64)
+            bound = bind(clip.around, first)
+        around = follow(clip.around, bound, first, vertices.astype(np.float64))
+        sack = sack_mesh(clip.body, vertices)
+        own = [body_mesh(clip.body, vertices), *([sack] if sack is not None else [])]
+        scene = Scene([*own, *around], clip.around.ground, clip.around.lights, clip.around.room)
+        (frame,) = kit.renderer.render([(scene, clip.camera)], quality)
+        seen = kit.renderer.visible(scene, clip.camera, points, slack)
+        noise = np.random.default_rng([clip.seed, 4, index])
+        yield develop(frame.linear, clip.sensor, noise), truth(clip.camera, points, seen)
 
 
-def truth(camera: Camera, points: np.ndarray, depth: np.ndarray) -> Poses:
-    """The key points of one frame as pixels.
-
-    points: (24, 3) m, world. depth: (H, W) m of the nearest thing in each pixel. The score is
-    `SEEN`, or `HIDDEN` where something else is in front or the point lies outside of the picture.
-    """
-    pixels, far = camera.project(points)
-    width, height = camera.size
-    column, row = np.rint(pixels).astype(int).T
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    nearest = depth[row.clip(0, height - 1), column.clip(0, width - 1)]
-    allowed = np.array(
-        [_DEPTH_M.get(name.split("_")[-1], _SURFACE_M) for name in INFANT24.keypoints]
-    )
-    seen = inside & (far - nearest < allowed)
-    low, high = pixels.min(axis=0), pixels.max(axis=0)
-    return Poses(
-        keypoints=pixels[None],
-        scores=np.where(seen, SEEN, HIDDEN)[None],
-        boxes=np.concatenate([low, high])[None],
-        skeleton=INFANT24,
-        box_scores=np.ones(1),
-    )
+def truth(camera: Camera, points: np.ndarray, seen: np.ndarray) -> Poses:
+    """Key points of infant24 (24, 3) m, world, as pixels. seen: (24,) bool, nothing before them."""
+    pixels, depth = camera.project(points)
+    inside = ((pixels >= -0.5) & (pixels < np.array(camera.size) - 0.5)).all(axis=1) & (depth > 0)
+    box = np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
+    scores = np.where(inside & seen, SEEN, HIDDEN)
+    return Poses(pixels[None], scores[None], box[None], INFANT24, np.ones(1))
 
 
-def write_clip(clip: Clip, video: Path, table: Path, rate: int = 25) -> None:
-    """Write the MP4 and the table of the truth; progress goes to stderr."""
-    started = said = time.monotonic()
-    count = len(clip.times_s)
+def write_clip(
+    kit: Kit,
+    clip: Clip,
+    out: Path,
+    stem: str = "clip",
+    skeleton: Skeleton = INFANT24,
+    quality: int = 20,
+    say: Callable[[str], None] = print,
+) -> dict[str, Path]:
+    """Write ``STEM.mp4``, ``STEM.truth.poses.csv`` (pixels), ``STEM.truth.points3d.csv`` (metres,
+    world) and ``STEM.json`` (all that was drawn, times of the frames). quality: x264's, lower is
+    better."""
+    times, rate = clip.motion.times_s, clip.settings.fps
+    paths = {
+        "video": out / f"{stem}.mp4",
+        "truth": out / f"{stem}.truth.poses.csv",
+        "points": out / f"{stem}.truth.points3d.csv",
+        "manifest": out / f"{stem}.json",
+    }
     with (
-        VideoWriter(video, clip.camera.size, Fraction(1, rate), Fraction(rate), quality=20) as out,
-        PosesCsvWriter(table, INFANT24) as rows,
+        VideoWriter(
+            paths["video"], clip.settings.size, Fraction(1, rate), Fraction(rate), quality=quality
+        ) as video,
+        PosesCsvWriter(paths["truth"], skeleton) as table,
     ):
-        for index, (image, poses) in enumerate(clip.frames()):
-            out.write(image, index)
-            rows.write(index, float(clip.times_s[index]), poses)
-            if time.monotonic() - said > 10 or index == count - 1:
-                said = time.monotonic()
-                speed = (index + 1) / (said - started)
-                print(f"{index + 1} of {count} frames, {speed:.2f} a second", file=sys.stderr)
+        for index, (image, poses) in enumerate(frames_of(kit, clip)):
+            video.write(image, index)
+            table.write(index, float(times[index]), poses.select(skeleton))
+            if (index + 1) % 30 == 0 or index + 1 == len(times):
+                say(f"{index + 1} of {len(times)} frames")
+    write_bytes(paths["points"], _points_table(clip, skeleton))
+    write_json(paths["manifest"], manifest_of(clip, skeleton), indent=1)
+    return paths
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Render the example clip of a synthetic infant.")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the two files")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--height", type=int, default=640, help="of the picture, px")
-    options = parser.parse_args(arguments)
-    if options.seconds < 0.04 or options.height < 64 or options.height % 8:
-        print("--seconds must be 0.04 or more, --height a multiple of 8 from 64", file=sys.stderr)
-        return 2
-    size = (options.height * 3 // 4, options.height)
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        clip = make_clip(options.seed, options.seconds, camera=above_the_cot(size))
-        video, table = options.out / "infant.mp4", options.out / "infant.truth.poses.csv"
-        write_clip(clip, video, table)
-    except (OSError, UserError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(f"{video}: {video.stat().st_size / 1e6:.2f} MB; {table}")
-    return 0
+def _points_table(clip: Clip, skeleton: Skeleton) -> bytes:
+    order = [INFANT24.index(name) for name in skeleton.keypoints]
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("frame", "time_s", "keypoint", "x_m", "y_m", "z_m"))
+    for index, (_, points) in enumerate(clip.motion.frames()):
+        time = f"{clip.motion.times_s[index]:.6f}"
+        for name, point in zip(skeleton.keypoints, points[order], strict=True):
+            rows.writerow((index, time, name, *(f"{value:.6f}" for value in point)))
+    return text.getvalue().encode()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def manifest_of(clip: Clip, skeleton: Skeleton) -> dict[str, object]:
+    camera = clip.camera
+    return {
+        "description": "synthetic infant made by aggpose; research use only",
+        "version": __version__,
+        "seed": clip.seed,
+        "skeleton": list(skeleton.keypoints),
+        "scores": {"seen": SEEN, "hidden or outside of the picture": HIDDEN},
+        "fps": clip.settings.fps,
+        "frame_times_s": np.round(clip.motion.times_s, 6).tolist(),
+        "infant": clip.body.infant.describe(),
+        "motion": clip.motion.parameters,
+        "camera": {
+            "position_m": list(camera.position),
+            "target_m": list(camera.target),
+            "up": list(camera.up),
+            "roll_deg": camera.roll_deg,
+            "focal_px": camera.focal_px,
+            "distortion": list(camera.distortion),
+            "size_px": list(camera.size),
+        },
+        "around": clip.around.notes,
+    }

@@ -1,211 +1,211 @@
-"""Spontaneous movement of an infant on its back: joint angles over time, and bones from them.
+"""Moving infants: a posture, a character of movement, and contact kept through time.
 
-The limbs move in smooth noise of 0.3 to 1.2 Hz inside joint limits: what general movements look
-like from afar, not a model of them. Angles are in degrees and mean the same on both sides.
+A clip is one formula of time: a posture's angles, plus the character's `Score`, bent softly into
+the joints' ranges, plus a smooth spline of what contact with the ground and the body itself asks
+for. It has two continuous derivatives, so that true velocities are derivatives of true positions.
+
+World: metres, z up, the ground is z = 0 (see `poses`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-Angles = Mapping[str, np.ndarray]
-"""Name -> (T,) degrees. Names of the limbs' angles begin with ``left_`` or ``right_``."""
+from aggpose.skeleton import INFANT24
+from aggpose.synthetic.body import Body, pose_body, rest_points
+from aggpose.synthetic.characters import Score, write_score
+from aggpose.synthetic.contact import Problem, come_to_rest, tilted
+from aggpose.synthetic.joints import as_dict
+from aggpose.synthetic.poses import GOOD_SUNK_M, draw_family, draw_problem
+from aggpose.synthetic.rig import Rig, bone_rotations
+from aggpose.synthetic.rig_fit import make_rig
+from aggpose.synthetic.template import FACIAL_ACTIONS
+
+_KNOTS_HZ = 8.0
+_CHUNK = 24
 
 
 @dataclass(frozen=True)
-class Joint:
-    """One angle: the middle of its range and how far it goes from there, degrees."""
+class Spline:
+    """A uniform cubic B-spline: twice continuously differentiable.
 
-    middle: float
-    reach: float
-    slow: float = 1.0  # less than 1: slower than the others
-
-
-ARM = {
-    "arm_out": Joint(78, 18),  # upper arm from the trunk, in the plane of the back
-    "arm_up": Joint(14, 18),  # upper arm off the mat
-    "arm_turn": Joint(58, 28),  # 90: the forearm lies on the mat, beside the head
-    "elbow": Joint(72, 30),
-    "pronation": Joint(0, 30),
-    "wrist": Joint(4, 16),
-    "fingers": Joint(42, 24, 0.7),
-}
-LEG = {
-    "leg_out": Joint(48, 13),  # thigh from the body's axis, in the plane of the back
-    "leg_up": Joint(34, 20),  # thigh off the mat
-    "leg_turn": Joint(46, 14),  # 0: the knee bends towards the mat, 90: to the other leg
-    "knee": Joint(82, 36),
-    "ankle": Joint(12, 18),
-    "inversion": Joint(8, 12),
-    "toes": Joint(0, 14, 0.7),
-}
-BODY = {
-    "head_turn": Joint(8, 24, 0.5),  # to the left
-    "head_tilt": Joint(0, 6, 0.5),
-    "head_nod": Joint(14, 4, 0.5),
-    "neck_bend": Joint(0, 0),  # forward; found when the body is laid down
-    "trunk_turn": Joint(0, 4, 0.6),
-    "trunk_tilt": Joint(0, 4, 0.6),
-}
-
-
-# Share of the head's turn, and of the neck's bend: the neck goes back and the head stays level.
-_NECK = (("neck01", 0.15, 0.6), ("neck02", 0.2, 0.4), ("neck03", 0.2, -0.3), ("head", 0.45, -0.5))
-
-
-def smooth_noise(times_s: np.ndarray, rng: np.random.Generator, slow: float = 1.0) -> np.ndarray:
-    """(T,) in (-1, 1): sines of 0.3 to 1.2 Hz with random phases, the slow ones larger."""
-    frequencies = np.geomspace(0.3, 1.2, 7) * rng.uniform(0.85, 1.15, size=7) * slow
-    phases = rng.uniform(0, 2 * np.pi, size=7)
-    sizes = rng.uniform(0.5, 1.0, size=7) * (0.3 * slow / frequencies) ** 1.5
-    waves = sizes[:, None] * np.sin(2 * np.pi * frequencies[:, None] * times_s + phases[:, None])
-    return np.tanh(1.5 * waves.sum(axis=0) / np.sqrt((sizes**2).sum()))
-
-
-def move(times_s: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Angles (T,) of all joints at the times."""
-    sided = {side + k: joint for side in ("left_", "right_") for k, joint in (ARM | LEG).items()}
-    angles = {
-        name: joint.middle + joint.reach * smooth_noise(times_s, rng, joint.slow)
-        for name, joint in (sided | BODY).items()
-    }
-    # the hip and the knee of a kick go together
-    for side in ("left_", "right_"):
-        angles[side + "leg_up"] = angles[side + "leg_up"] + 0.25 * (angles[side + "knee"] - 82)
-    return angles
-
-
-def expressions(times_s: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Facial actions (T,) in [0, 1]: blinks, a slow mouth, half a smile."""
-    blink = np.zeros_like(times_s)
-    for at in rng.uniform(0.1, 0.9, size=2) * times_s[-1]:
-        blink = np.maximum(blink, np.exp(-(((times_s - at) / 0.08) ** 4)))
-    mouth = 0.5 + 0.5 * smooth_noise(times_s, rng, 0.7)
-    smile = 0.15 + 0.15 * smooth_noise(times_s, rng, 0.5)
-    lids = blink
-    return {
-        "eyeBlinkLeft": lids,
-        "eyeBlinkRight": lids,
-        "jawOpen": 0.10 * mouth,
-        "mouthSmileLeft": smile,
-        "mouthSmileRight": smile,
-    }
-
-
-def bone_rotations(
-    angles: Angles, bones: Sequence[str], reference: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Bone -> (T, 3, 3) in the terms of `body.pose_body`.
-
-    bones, reference: as in `body.Body`. Straight down is the neutral pose of every limb, the knees
-    and elbows bend in the sagittal plane; from there the limbs are turned.
+    values: (K, C), one at each knot; the curve smooths them. start_s: time of the first knot.
     """
-    axes = dict(zip(bones, reference, strict=True))
-    turns: dict[str, np.ndarray] = {}
-    for side, short in (("left_", "L"), ("right_", "R")):
-        out = 1.0 if short == "L" else -1.0
-        own = {k[len(side) :]: v for k, v in angles.items() if k.startswith(side)}
-        turns |= _arm(own, short, out, axes)
-        turns |= _leg(own, short, out, axes)
-    count = len(angles["head_turn"])
-    for bone, share, bend in _NECK:
-        turns[bone] = (
-            _about("z", share * angles["head_turn"])
-            @ _about("y", share * angles["head_tilt"])
-            @ _about("x", share * angles["head_nod"] + bend * angles["neck_bend"])
+
+    values: np.ndarray
+    start_s: float
+    step_s: float
+
+    def at(self, times_s: np.ndarray) -> np.ndarray:
+        """(T, C); times must lie between the second knot and the last but one."""
+        where = (np.asarray(times_s, dtype=np.float64) - self.start_s) / self.step_s
+        knot = np.floor(where).astype(int).clip(1, len(self.values) - 3)
+        u = where - knot
+        weights = (
+            (1 - u) ** 3 / 6,
+            (3 * u**3 - 6 * u**2 + 4) / 6,
+            (-3 * u**3 + 3 * u**2 + 3 * u + 1) / 6,
+            u**3 / 6,
         )
-    for bone in ("spine04", "spine03", "spine02"):
-        turns[bone] = _about("z", angles["trunk_turn"] / 3) @ _about("y", angles["trunk_tilt"] / 3)
-    assert all(len(turn) == count for turn in turns.values())
-    return turns
+        pairs = enumerate(weights)
+        return np.sum([w[:, None] * self.values[knot + i - 1] for i, w in pairs], axis=0)
 
 
-def _arm(
-    own: Angles, short: str, out: float, axes: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    straight = _straighten(axes[f"upperarm02.{short}"])
-    bent = _straighten(axes[f"lowerarm01.{short}"])
-    lift = _about("y", -out * own["arm_out"]) @ _about("x", -own["arm_up"])
-    whole = lift @ _about("z", out * own["arm_turn"])
-    half = lift @ _about("z", out * own["arm_turn"] * 0.5)
-    # beyond 30 degrees the shoulder blade takes its part
-    blade = _about("y", -out * 0.22 * (own["arm_out"] - 30).clip(0))
-    forearm = whole @ _about("x", -own["elbow"])
-    twist = _about("z", -out * own["pronation"])
-    first = half @ straight
-    second = whole @ straight
-    third = forearm @ bent
-    fourth = forearm @ twist @ bent
-    turns = {
-        f"clavicle.{short}": _about("y", np.full(len(whole), -out * 9.0)),
-        f"shoulder01.{short}": blade,
-        f"upperarm01.{short}": _back(blade) @ first,
-        f"upperarm02.{short}": _back(first) @ second,
-        f"lowerarm01.{short}": _back(second) @ third,
-        f"lowerarm02.{short}": _back(third) @ fourth,
-        f"wrist.{short}": _in_bone(axes[f"wrist.{short}"], own["wrist"]),
+@dataclass(frozen=True)
+class PosedClip:
+    """A body that moves; all of it follows from these parts at any time.
+
+    times_s: (T,) of the frames asked for. base: (A,) degrees, the posture (`joints.ANGLES`).
+    low, high: (A,) degrees. score: the movement. contact: spline of A angles (degrees), two tilts
+    (rad) about the world's x and y, and the height (m). root: (3, 3). middle: (2,) m.
+    face: (T,) facial actions for `pose_body`. parameters: all that was drawn, for writing out.
+    """
+
+    body: Body
+    times_s: np.ndarray
+    base: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    score: Score
+    contact: Spline
+    root: np.ndarray
+    middle: np.ndarray
+    blinks_s: np.ndarray
+    parameters: Mapping[str, object]
+
+    def angles(self, times_s: np.ndarray | None = None) -> np.ndarray:
+        """(T, A) degrees."""
+        times = self.times_s if times_s is None else times_s
+        return self.asked(times) + self.contact.at(times)[:, :-3]
+
+    def asked(self, times_s: np.ndarray) -> np.ndarray:
+        """(T, A) degrees, before contact."""
+        return into_range(self.base + self.score.at(times_s), self.low, self.high)
+
+    def root_at(self, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Turns (T, 3, 3) and shifts (T, 3) m from the body's frame to the world."""
+        tail = self.contact.at(times_s)[:, -3:]
+        shift = np.zeros((len(tail), 3))
+        shift[:, :2], shift[:, 2] = -self.middle, tail[:, 2]
+        return tilted(self.root, tail[:, :2]), shift
+
+    def at(self, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices (T, V, 3) float32 and key points of infant24 (T, 24, 3), m, world."""
+        rotations = bone_rotations(
+            as_dict(self.angles(times_s)), self.body.bones, self.body.reference
+        )
+        face = expressions(times_s, self.blinks_s, self.score.character == "rest")
+        vertices, points = pose_body(self.body, rotations, face)
+        turn, shift = self.root_at(times_s)
+        vertices = vertices @ turn.swapaxes(1, 2) + shift[:, None]
+        points = points @ turn.swapaxes(1, 2) + shift[:, None]
+        out = -turn[:, :, 1] * self.score.breath(times_s)[:, None]  # the belly's way out
+        vertices += belly(self.body.vertices, self.body)[:, None] * out[:, None]
+        for index in (INFANT24.index("chest"), INFANT24.index("navel")):
+            points[:, index] += belly(rest_points(self.body)[[index]], self.body)[0] * out
+        return vertices.astype(np.float32), points
+
+    def frames(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Vertices (V, 3) and points (24, 3) of each frame; few are held at a time."""
+        for first in range(0, len(self.times_s), _CHUNK):
+            yield from zip(*self.at(self.times_s[first : first + _CHUNK]), strict=True)
+
+
+def sample_motion(
+    rng: np.random.Generator,
+    body: Body,
+    character: str,
+    times_s: np.ndarray,
+    posture: str = "supine",
+    age_months: float = 3.0,
+    rig: Rig | None = None,
+) -> PosedClip:
+    """Draw a clip. character: one of `characters.CHARACTERS`. times_s: (T,) s, increasing."""
+    rig = rig or make_rig(body)
+    times = np.asarray(times_s, dtype=np.float64)
+    first, last = float(times[0]), float(times[-1])
+    name, family = draw_family(rng, posture, age_months)
+    # legs and arms that move hold themselves; the trunk lies
+    stiff = max(family.tone[0], 0.05), max(family.tone[1], 0.1), max(family.tone[2], 0.1)
+    family = replace(family, tone=stiff, hold=max(family.hold, 0.3))
+    problem = draw_problem(rng, rig, family, age_months)
+    score = write_score(rng, character, last - first)
+    contact = _keep_contact(rig, problem, score, first, last)
+    blinks = rng.uniform(first, max(last, first + 1), size=max(1, int((last - first) / 3)))
+    parameters = {
+        "posture": posture,
+        "family": name,
+        "age_months": age_months,
+        "base_deg": {k: float(v[0]) for k, v in as_dict(problem.angles).items()},
+        "score": asdict(score),
+        "contact_hz": _KNOTS_HZ,
     }
-    for finger in "2345":
-        for part, share in (("1", 1.0), ("2", 1.15), ("3", 0.6)):
-            bone = f"finger{finger}-{part}.{short}"
-            turns[bone] = _in_bone(axes[bone], own["fingers"] * share)
-    for part, share in (("2", 0.5), ("3", 0.6)):
-        bone = f"finger1-{part}.{short}"
-        turns[bone] = _in_bone(axes[bone], own["fingers"] * share)
-    return turns
+    clip = PosedClip(
+        body=body,
+        times_s=times,
+        base=problem.angles[0],
+        low=problem.low,
+        high=problem.high,
+        score=score,
+        contact=contact,
+        root=problem.root,
+        middle=np.zeros(2),
+        blinks_s=blinks,
+        parameters=parameters,
+    )
+    moments = np.linspace(first, last, 9)
+    turn, _ = clip.root_at(moments)
+    places = rig.points(clip.angles(moments)) @ turn.swapaxes(1, 2)
+    middle = 0.5 * (places.min(axis=(0, 1)) + places.max(axis=(0, 1)))[:2]
+    return replace(clip, middle=middle)
 
 
-def _leg(
-    own: Angles, short: str, out: float, axes: Mapping[str, np.ndarray]
+def into_range(angles: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Bend angles (T, A) smoothly into their ranges: straight within the inner 80 % nearly."""
+    middle, half = 0.5 * (low + high), 0.5 * (high - low)
+    away = (angles - middle) / half
+    return middle + half * away / (1 + np.abs(away) ** 8) ** 0.125
+
+
+def _keep_contact(rig: Rig, problem: Problem, score: Score, first: float, last: float) -> Spline:
+    """What contact asks for, at knots, each solved by itself; the spline joins them."""
+    step = 1.0 / _KNOTS_HZ
+    start = first - 3 * step
+    count = int(np.ceil((last - start) / step)) + 4
+    times = start + step * np.arange(count)
+    asked = into_range(problem.angles + score.at(times), problem.low, problem.high)
+    values = np.zeros((count, asked.shape[1] + 3))
+    for i in range(0, count, _CHUNK):
+        part = slice(i, i + _CHUNK)
+        rest = come_to_rest(rig, replace(problem, angles=asked[part]), rounds=8)
+        values[part, :-3] = rest.angles - asked[part]
+        values[part, -3:-1] = rest.tilt
+        values[part, -1] = rest.shift[:, 2] + (rest.sunk_m - GOOD_SUNK_M).clip(0)
+    return Spline(values, start, step)
+
+
+def belly(places: np.ndarray, body: Body) -> np.ndarray:
+    """(N,) how much places at rest (N, 3) m go along with the breath: the front of the trunk."""
+    rest = rest_points(body)
+    navel, chest = rest[INFANT24.index("navel")], rest[INFANT24.index("chest")]
+    middle = 0.6 * navel + 0.4 * chest
+    size = float(np.linalg.norm(chest - navel))
+    away = (places - middle) / (0.9 * size, 1.1 * size, 0.8 * size)
+    return np.exp(-(away**2).sum(axis=-1))
+
+
+def expressions(
+    times_s: np.ndarray, blinks_s: np.ndarray, asleep: bool = False
 ) -> dict[str, np.ndarray]:
-    straight = _straighten(axes[f"upperleg02.{short}"])
-    bent = _straighten(axes[f"lowerleg01.{short}"])
-    lift = _about("y", -out * own["leg_out"]) @ _about("x", -own["leg_up"])
-    whole = lift @ _about("z", out * own["leg_turn"])
-    half = lift @ _about("z", out * own["leg_turn"] * 0.5)
-    first = half @ straight
-    second = whole @ straight
-    third = whole @ _about("x", own["knee"]) @ bent
-    foot = _about("x", -own["ankle"]) @ _about("y", out * own["inversion"])
-    turns = {
-        f"upperleg01.{short}": first,
-        f"upperleg02.{short}": _back(first) @ second,
-        f"lowerleg01.{short}": _back(second) @ third,
-        f"foot.{short}": foot,
-    }
-    for toe in "12345":
-        turns[f"toe{toe}-1.{short}"] = _about("x", own["toes"])
-    return turns
-
-
-def _straighten(axes: np.ndarray) -> np.ndarray:
-    """(3, 3): the smallest turn that brings a bone (its y axis) to point straight down."""
-    start, down = axes[:, 1], np.array([0.0, 0.0, -1.0])
-    cross, cosine = np.cross(start, down), float(start @ down)
-    skew = np.array([[0, -cross[2], cross[1]], [cross[2], 0, -cross[0]], [-cross[1], cross[0], 0]])
-    return np.eye(3) + skew + skew @ skew / (1 + cosine)
-
-
-def _about(axis: str, degrees: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) turns about one of the body's axes, right-handed."""
-    angle = np.deg2rad(np.asarray(degrees, dtype=np.float64))
-    c, s = np.cos(angle), np.sin(angle)
-    i = "xyz".index(axis)
-    j, k = (i + 1) % 3, (i + 2) % 3
-    turn = np.zeros((len(angle), 3, 3))
-    turn[:, i, i] = 1.0
-    turn[:, j, j] = turn[:, k, k] = c
-    turn[:, j, k], turn[:, k, j] = -s, s
-    return turn
-
-
-def _in_bone(axes: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    """(T, 3, 3): a bend about the bone's own x axis."""
-    return axes @ _about("x", degrees) @ axes.T
-
-
-def _back(turn: np.ndarray) -> np.ndarray:
-    return np.swapaxes(turn, -1, -2)
+    """Facial actions (T,) in [0, 1]: blinks, a slow mouth; eyes closed when asleep."""
+    times = np.asarray(times_s, dtype=np.float64)
+    away = (times[:, None] - blinks_s) / 0.1
+    blink = np.tanh(np.exp(-(away**4)).sum(axis=1) * 2)
+    if asleep:
+        blink = np.ones_like(times)
+    mouth = 0.06 * (1 + np.sin(2 * np.pi * 0.11 * times + 7 * blinks_s[0]))
+    found = {"eyeBlinkLeft": blink, "eyeBlinkRight": blink, "jawOpen": mouth}
+    return {name: value for name, value in found.items() if name in FACIAL_ACTIONS}

@@ -1,189 +1,359 @@
-"""A small ray caster: what the camera sees of the body on the mat, and how light falls on it.
+"""The renderer: scenes and cameras to pictures in linear light, on a CPU or a GPU.
 
-Every pixel sends `OVER` x `OVER` rays. Shadow rays go to a round lamp, others over the hemisphere
-for the light of the room; all random numbers are hashed from the pixel, so that a frame comes out
-the same each time. Warp traces on the CPU.
+A ray caster in Warp (`kernels`, `samples`): one ray for every pixel and more where surfaces meet
+or move, soft shadows and the light of the room asked for by one pixel in four and smoothed within
+surfaces, and all materials computed where a ray ends. The same input gives the same picture: random
+numbers are hashed from the pixel, so that the noise of a clip does not flicker.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import warp as wp
 
-from aggpose.synthetic.body import Body
-from aggpose.synthetic.clothes import vertex_normals
-from aggpose.synthetic.kernels import trace
-from aggpose.synthetic.materials import body_surface, surface_fields
-from aggpose.synthetic.scene import Camera, Ground
-
-OVER = 2
-_SHADOW_RAYS = 3
-_ROOM_RAYS = 5
-_PASSES = 5
+from aggpose.synthetic import kernels, raster, samples
+from aggpose.synthetic.camera import Camera
+from aggpose.synthetic.mesh import Scene
+from aggpose.synthetic.optics import Job
+from aggpose.synthetic.packing import Geometry, Grounds, make_job, pack
 
 
 @dataclass(frozen=True)
-class Light:
-    """A round lamp (or window) and the room. position: (3,) m. radius: m. colours: linear RGB."""
+class Quality:
+    """How much work goes into a picture.
 
-    position: tuple[float, float, float] = (-0.9, 0.75, 1.7)
-    radius: float = 0.28
-    colour: tuple[float, float, float] = (1.02, 0.95, 0.86)
-    room: tuple[float, float, float] = (0.40, 0.43, 0.47)
+    over: further rays in pixels where surfaces meet. light_step: px of the picture for each pixel
+    whose light is asked for. shadow_rays: for each of these and each lamp; room_rays: for the light
+    of the room. smoothing: rounds of smoothing the light. times: most moments of the exposure.
+    """
+
+    over: int = 3
+    light_step: int = 2
+    shadow_rays: int = 2
+    room_rays: int = 1
+    smoothing: int = 3
+    times: int = 12
+
+
+QUALITIES = {
+    "fast": Quality(),
+    "clip": Quality(over=8, shadow_rays=6, room_rays=8, times=16),
+}
+"""``fast``: for training pictures of about 192 to 320 px; ``clip``: large and smooth."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """image: (H, W, 3) uint8 RGB. depth: (H, W) m along the optical axis, of the nearest thing."""
+    """A picture of H x W pixels before the camera's electronics.
 
-    image: np.ndarray
+    linear: (H, W, 3) float32 linear RGB. part: (H, W) uint8, what the middle of each pixel shows,
+    in `mesh`'s numbers. infant: (H, W) float32, share of the pixel that shows the infant or its
+    clothes. depth: (H, W) float32 m along the optical axis of what the middle shows.
+    """
+
+    linear: np.ndarray
+    part: np.ndarray
+    infant: np.ndarray
     depth: np.ndarray
 
 
 class Renderer:
-    """Renders one body on one ground with one camera; vertices change from frame to frame."""
+    """Renders batches of scenes; keeps only memory for the next one and the grounds used last.
 
-    def __init__(self, body: Body, ground: Ground, camera: Camera, light: Light | None = None):
+    device: ``cpu`` or ``cuda:0``. On a GPU a batch is done in the same launches as one picture.
+    """
+
+    def __init__(self, device: str = "cpu"):
         wp.init()
-        self._body, self._ground, self._camera = body, ground, camera
-        self._light = light or Light()
-        self._fields = surface_fields(body)
-        width, height = camera.size
-        self._size = (width * OVER, height * OVER)
-        count = self._size[0] * self._size[1]
-        device = "cpu"
-        self._vertices: Any = wp.array(body.vertices, dtype=wp.vec3, device=device)
-        self._mesh = wp.Mesh(
-            self._vertices, wp.array(body.faces.ravel(), dtype=wp.int32, device=device)
+        self.device = device
+        self.by_triangles = device == "cpu"
+        self._grounds = Grounds(device)
+        self._geometries: list[Geometry] = []
+        self._kept: dict[str, Any] = {}
+
+    def render(
+        self, jobs: Sequence[tuple[Scene, Camera]], quality: str | Quality = "fast"
+    ) -> list[Frame]:
+        """One picture for each scene and camera; a scene may come more than once."""
+        q = QUALITIES[quality] if isinstance(quality, str) else quality
+        self._geometries = []
+        if self.by_triangles:  # one thread gains nothing from batches
+            return [self._batch([job], q)[0] for job in jobs]
+        # what moves takes more launches; a picture does not depend on what is rendered beside it
+        frames: dict[int, Frame] = {}
+        for moving in (False, True):
+            own = [n for n, (scene, _) in enumerate(jobs) if _moves(scene) == moving]
+            if own:
+                frames |= dict(zip(own, self._batch([jobs[n] for n in own], q), strict=True))
+        return [frames[n] for n in range(len(jobs))]
+
+    def _batch(self, jobs: Sequence[tuple[Scene, Camera]], q: Quality) -> list[Frame]:
+        geometry = self._prepare(_different(scene for scene, _ in jobs))
+        table, pixels, lights = self._table(geometry, jobs, q.light_step)
+        widest = max(camera.size[0] * camera.size[1] for _, camera in jobs)
+        light_widest = max(job.light_width * job.light_height for job in table)
+        tables: Any = wp.array(table, dtype=Job, device=self.device)
+        see = self._see(geometry, table, tables, (len(jobs), widest), pixels)
+        light = self._light(geometry, tables, len(jobs), light_widest, lights, see, q)
+        colours, parts = self._new("colours", pixels, wp.vec3), self._new("parts", pixels, wp.uint8)
+        common = [tables, geometry.lamps, geometry.surfaces, geometry.looks, geometry.fields]
+        self._run(
+            kernels.shade,
+            (len(jobs), widest),
+            [*common, see["tags"], see["faces"], see["barys"], see["places"]],
+            [see["directions"], *light, colours, parts],
         )
-        self._face = wp.empty(count, dtype=wp.int32, device=device)
-        self._bary = wp.empty(count, dtype=wp.vec2, device=device)
-        self._where = wp.empty(count, dtype=wp.vec3, device=device)
-        self._share = wp.empty(count, dtype=wp.vec3, device=device)
+        infants = self._sample(geometry, common, (len(jobs), widest), see, light, colours, q)
+        return self._frames(jobs, colours, parts, infants, see["depths"])
 
-    def render(self, vertices: np.ndarray) -> Frame:
-        """vertices: (V, 3) m, world."""
-        self._trace(vertices)
-        shape = (self._size[1], self._size[0])
-        face, where = self._face.numpy(), self._where.numpy()
-        colour = np.empty((len(face), 3), np.float32)
-        normal = np.empty_like(colour)
-        wrap = np.zeros(len(face), np.float32)
-        shine = np.zeros(len(face), np.float32)
-        on_body = face >= 0
-        hit = body_surface(
-            self._body,
-            self._fields,
-            vertex_normals(vertices, self._body.faces),
-            face[on_body],
-            self._bary.numpy()[on_body],
-        )
-        colour[on_body], normal[on_body] = hit.colour, hit.normal
-        wrap[on_body], shine[on_body] = hit.wrap, hit.shine
-        colour[~on_body], normal[~on_body] = self._look_up(where[~on_body])
-        image = self._shade(where, colour, normal, wrap, shine).reshape(*shape, 3)
-        depth = (where - np.asarray(self._camera.position)) @ self._camera.axes()[2]
-        small = image.reshape(shape[0] // OVER, OVER, shape[1] // OVER, OVER, 3).mean(axis=(1, 3))
-        depth = depth.reshape(shape[0] // OVER, OVER, shape[1] // OVER, OVER).min(axis=(1, 3))
-        return Frame(_develop(small), depth)
-
-    def _trace(self, vertices: np.ndarray) -> None:
-        self._vertices.assign(vertices.astype(np.float32))
-        self._mesh.refit()
-        right, down, forward = (wp.vec3(*axis) for axis in self._camera.axes())
-        inputs: list[Any] = [
-            self._mesh.id,
-            wp.vec3(*self._camera.position),
-            right,
-            down,
-            forward,
-            *self._size,
-            self._camera.focal_px * OVER,
-            wp.vec3(*self._light.position),
-            self._light.radius,
-            _SHADOW_RAYS,
-            _ROOM_RAYS,
-            _PASSES,
-        ]
-        outputs = [self._face, self._bary, self._where, self._share]
-        wp.launch(trace, dim=len(self._face), inputs=inputs, outputs=outputs, device="cpu")
-
-    def _smooth_share(self) -> np.ndarray:
-        """(N, 3) shares of light with less noise: blurred within the body and within the mat."""
-        shape = (self._size[1], self._size[0])
-        share = self._share.numpy().reshape(*shape, 3)
-        body = (self._face.numpy() >= 0).reshape(shape)
-        asked = np.zeros(shape, bool)
-        asked[::2, ::2] = True
-        for inside, told, sigma in ((body, body, 1.4), (~body, ~body & asked, 4.0)):
-            mask = told.astype(np.float32)
-            total = cv2.GaussianBlur(share * mask[..., None], (0, 0), sigma)
-            weight = cv2.GaussianBlur(mask, (0, 0), sigma).clip(1e-6)
-            share[inside] = total[inside] / weight[inside][:, None]
-        return share.reshape(-1, 3)
-
-    def _look_up(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Colour and normal of the ground at (N, 3) m."""
-        ground = self._ground
-        scale = len(ground.colour) / ground.side_m
-        column = ((where[:, 0] + ground.side_m / 2) * scale - 0.5).astype(np.float32)
-        row = ((ground.side_m / 2 - where[:, 1]) * scale - 0.5).astype(np.float32)
-        found = [
-            np.concatenate(
-                [
-                    cv2.remap(
-                        picture, c, r, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-                    ).reshape(-1, 3)
-                    for c, r in zip(_columns(column), _columns(row), strict=True)
-                ]
-            )
-            for picture in (ground.colour, ground.normal)
-        ]
-        return found[0], found[1]
-
-    def _shade(
-        self,
-        where: np.ndarray,
-        colour: np.ndarray,
-        normal: np.ndarray,
-        wrap: np.ndarray,
-        shine: np.ndarray,
+    def visible(
+        self, scene: Scene, camera: Camera, points: np.ndarray, slack: np.ndarray
     ) -> np.ndarray:
-        """(N, 3) linear RGB."""
-        share = self._smooth_share()
-        to_lamp = np.asarray(self._light.position, np.float32) - where
-        to_lamp /= np.linalg.norm(to_lamp, axis=1, keepdims=True)
-        to_eye = np.asarray(self._camera.position, np.float32) - where
-        to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
-        cosine = (normal * to_lamp).sum(axis=1)
-        # light that enters skin comes out beyond the edge of the shadow, redder
-        lit = ((cosine[:, None] + wrap[:, None] * (0.30, 0.14, 0.10)) / 1.15).clip(0)
-        lamp = np.asarray(self._light.colour, np.float32)
-        direct = lit * share[:, :1] * lamp
-        room = share[:, 1:2] * np.asarray(self._light.room, np.float32)
-        bounce = share[:, 2:3] * np.array([0.30, 0.31, 0.29], np.float32)
-        half = to_lamp + to_eye
-        half /= np.linalg.norm(half, axis=1, keepdims=True)
-        gloss = (normal * half).sum(axis=1).clip(0) ** 24 * shine * share[:, 0]
-        return colour * (direct + room + bounce) + gloss[:, None] * lamp
+        """(K,) bool: nothing lies in front of points (K, 3) m by more than slack (K,) m.
+
+        Joints lie inside of limbs: the slack of a point is how deep it may lie. Whether a point is
+        inside the picture is not asked. Cheap right after `render` of the same scene.
+        """
+        return self.visible_many([(scene, camera)], [points], [slack])[0]
+
+    def visible_many(
+        self,
+        jobs: Sequence[tuple[Scene, Camera]],
+        points: Sequence[np.ndarray],
+        slack: Sequence[np.ndarray],
+    ) -> list[np.ndarray]:
+        """`visible` of every picture of a batch."""
+        ids, eyes, used = [], [], []
+        for (scene, camera), own in zip(jobs, points, strict=True):
+            geometry = self._prepare([scene])
+            number = next(n for n, s in enumerate(geometry.scenes) if s is scene)
+            ids += [geometry.meshes[number].id] * len(own)
+            eyes += [camera.position] * len(own)
+            used.append(geometry)  # its trees must live until the rays are cast
+        free = wp.empty(len(ids), dtype=wp.uint8, device=self.device)
+        inputs: list[Any] = [
+            wp.array(np.array(ids, np.uint64), dtype=wp.uint64, device=self.device),
+            wp.array(np.array(eyes, np.float32), dtype=wp.vec3, device=self.device),
+            wp.array(np.concatenate(points).astype(np.float32), dtype=wp.vec3, device=self.device),
+            wp.array(np.concatenate(slack).astype(np.float32), dtype=float, device=self.device),
+        ]
+        self._run(samples.look_through, len(ids), inputs, [free])
+        ends = np.cumsum([len(own) for own in points])[:-1]
+        return [part.astype(bool) for part in np.split(free.numpy(), ends)]
+
+    def _prepare(self, scenes: Sequence[Scene]) -> Geometry:
+        """The geometry of scenes on the device, which `render` has left or is built now."""
+        for geometry in self._geometries:
+            if all(any(s is known for known in geometry.scenes) for s in scenes):
+                return geometry
+        self._geometries = [*self._geometries[-63:], pack(scenes, self.device)]
+        return self._geometries[-1]
+
+    def _table(
+        self, geometry: Geometry, jobs: Sequence[tuple[Scene, Camera]], step: int
+    ) -> tuple[list[Any], int, int]:
+        """The jobs, and how many pixels the pictures and the lights' pictures have in all."""
+        table, pixels, lights, corners = [], 0, 0, 0
+        for scene, camera in jobs:
+            number = next(n for n, s in enumerate(geometry.scenes) if s is scene)
+            job = make_job(geometry, number, camera, self._grounds.of(scene.ground), step)
+            job.first_pixel, job.first_light_pixel, job.first_corner = pixels, lights, corners
+            corners += job.vertices
+            pixels += job.width * job.height
+            lights += job.light_width * job.light_height
+            table.append(job)
+        return table, pixels, lights
+
+    def _see(
+        self,
+        geometry: Geometry,
+        table: list[Any],
+        tables: Any,
+        size: tuple[int, int],
+        pixels: int,
+    ) -> dict[str, Any]:
+        """What the middle of every pixel shows: by rays on a GPU, by triangles on a CPU."""
+        kinds = {
+            "tags": wp.int32,
+            "faces": wp.int32,
+            "barys": wp.vec2,
+            "places": wp.vec3,
+            "directions": wp.vec3,
+            "depths": wp.float32,
+        }
+        seen = {name: self._new(name, pixels, kind) for name, kind in kinds.items()}
+        known = [geometry.surfaces, geometry.face_surface]
+        if not self.by_triangles:
+            inputs = [tables, *known, geometry.normals]
+            self._run(kernels.see, size, inputs, list(seen.values()))
+            return seen
+        rays, far = self._new("rays", pixels, wp.vec3), self._new("far", pixels, wp.float32)
+        corners = self._new("corners", sum(job.vertices for job in table), wp.vec3)
+        vertices, faces = max(j.vertices for j in table), max(j.faces for j in table)
+        self._run(raster.open_rays, size, [tables], [rays, far, seen["faces"]])
+        self._run(raster.project, (size[0], vertices), [tables, geometry.points], [corners])
+        self._run(
+            raster.cover,
+            (size[0], faces),
+            [tables, *known, geometry.points, corners, rays],
+            [far, seen["faces"], seen["barys"]],
+        )
+        inputs = [tables, geometry.face_surface, geometry.normals, rays, far]
+        self._run(raster.settle, size, inputs, list(seen.values()))
+        return seen
+
+    def _light(
+        self,
+        geometry: Geometry,
+        tables: Any,
+        count: int,
+        widest: int,
+        lights: int,
+        see: dict[str, Any],
+        q: Quality,
+    ) -> list[Any]:
+        """Shares of the lamps and of the room, smoothed."""
+        at = [self._new("light tags", lights, wp.int32)]
+        at += [self._new(name, lights, wp.vec3) for name in ("light places", "light directions")]
+        one = [self._new(name, lights, wp.vec3) for name in ("seen", "blocker", "room")]
+        two = [self._new(name, lights, wp.vec3) for name in ("seen2", "blocker2", "room2")]
+        known = [tables, geometry.lamps]
+        inputs = [*known, see["tags"], see["places"], see["directions"]]
+        inputs += [q.shadow_rays, q.room_rays, 1 if q.smoothing else 0]
+        self._run(kernels.light_up, (count, widest), inputs, [*at, *one])
+        for n in range(q.smoothing):
+            inputs = [*known, *at, 2 if n == 0 else 1, 2**n, *one]
+            self._run(kernels.smooth, (count, widest), inputs, two)
+            one, two = two, one
+        return [*at, one[0], one[2]]
+
+    def _sample(
+        self,
+        geometry: Geometry,
+        common: list[Any],
+        size: tuple[int, int],
+        see: dict[str, Any],
+        light: list[Any],
+        colours: Any,
+        q: Quality,
+    ) -> Any:
+        """More rays at edges, and through the exposure where things move; the infant's share."""
+        pixels = len(colours)
+        wanted = self._new("wanted", pixels, wp.uint8)
+        sums, infants = self._new("sums", pixels, wp.vec3), self._new("infants", pixels, wp.float32)
+        sums.zero_()
+        infants.zero_()
+        tables, tags = common[0], see["tags"]
+        inputs = [tables, tags, see["depths"], see["directions"]]
+        self._run(samples.mark_edges, size, inputs, [wanted])
+        times, most = [0.0], 0
+        if geometry.motion is not None:
+            furthest = wp.zeros(1, dtype=wp.int32, device=self.device)
+            inputs = [tables, geometry.motion, tags, see["faces"], see["barys"], see["places"]]
+            self._run(samples.mark_moving, size, inputs, [wanted, furthest])
+            most = int(furthest.numpy()[0])
+            if not self.by_triangles:
+                most = max(most, 1)
+        if most:
+            # one moment for every 1.3 px of the way, so that no moment stands out
+            many = min(max(q.over + 1, round(most / 1.3)), q.times)
+            many = many if self.by_triangles else q.times
+            times = [(n + 0.5) / many - 0.5 for n in range(many)]
+        each = 1 if most else q.over
+        known = [wanted, tags, see["places"], *light, colours]
+        still = [
+            *common,
+            geometry.face_surface,
+            geometry.normals,
+            geometry.motion or geometry.middle,
+        ]
+        for n, time in enumerate(times):
+            if most:
+                self._move(geometry, time)
+            given = self._more(geometry, tables, size, wanted, n, each)
+            inputs = [*still, time, 1 if most else 0, n, each, *given, *known]
+            self._run(samples.sample, size, inputs, [sums, infants])
+        if most:
+            self._move(geometry, 0.0)
+        inputs = [tables, geometry.surfaces, len(times) * each, tags, wanted, sums]
+        self._run(samples.finish, size, inputs, [infants, colours])
+        return infants
+
+    def _more(
+        self,
+        geometry: Geometry,
+        tables: Any,
+        size: tuple[int, int],
+        wanted: Any,
+        first: int,
+        each: int,
+    ) -> list[Any]:
+        """What further rays meet, on a CPU; on a GPU they are cast where they are used."""
+        pixels = len(wanted) if self.by_triangles else 1
+        kinds = {"more far": wp.float32, "more faces": wp.int32, "more barys": wp.vec2}
+        far, faces, barys = (self._new(k, (each, pixels), kind) for k, kind in kinds.items())
+        if not self.by_triangles:
+            return [0, self._new("rays", 1, wp.vec3), far, faces, barys]
+        rays, corners = self._kept["rays"], self._kept["corners"]
+        counts = geometry.counts.max(axis=0)
+        if geometry.motion is not None:
+            inputs = [tables, geometry.points]
+            self._run(raster.project, (size[0], int(counts[0])), inputs, [corners])
+        self._run(raster.open_more, size, [tables, rays, wanted, first], [far, faces])
+        inputs = [tables, geometry.surfaces, geometry.face_surface, geometry.points, corners, rays]
+        inputs += [wanted, first]
+        self._run(raster.cover_more, (size[0], int(counts[1])), inputs, [far, faces, barys])
+        return [1, rays, far, faces, barys]
+
+    def _move(self, geometry: Geometry, time: float) -> None:
+        inputs = [geometry.middle, geometry.motion, time]
+        self._run(kernels.advance, len(geometry.points), inputs, [geometry.points])
+        if not self.by_triangles or time == 0.0:
+            for mesh in geometry.meshes:
+                mesh.refit()
+
+    def _frames(
+        self,
+        jobs: Sequence[tuple[Scene, Camera]],
+        colours: Any,
+        parts: Any,
+        infants: Any,
+        depths: Any,
+    ) -> list[Frame]:
+        arrays = [a.numpy() for a in (colours, parts, infants, depths)]
+        frames, start = [], 0
+        for _, camera in jobs:
+            width, height = camera.size
+            own = [a[start : start + width * height].copy() for a in arrays]
+            start += width * height
+            linear, part, infant, depth = (a.reshape(height, width, *a.shape[1:]) for a in own)
+            frames.append(Frame(linear, part, infant, depth))
+        return frames
+
+    def _new(self, name: str, shape: int | tuple[int, int], kind: Any) -> Any:
+        """Memory for so many values, kept for the next picture of the same size."""
+        whole = shape if isinstance(shape, tuple) else (shape,)
+        kept = self._kept.get(name)
+        if kept is None or kept.shape != whole:
+            kept = self._kept[name] = wp.zeros(whole, dtype=kind, device=self.device)
+        return kept
+
+    def _run(self, kernel: Any, size: Any, inputs: list[Any], outputs: list[Any]) -> None:
+        wp.launch(kernel, dim=size, inputs=inputs, outputs=outputs, device=self.device)
 
 
-def _columns(values: np.ndarray) -> list[np.ndarray]:
-    """In pieces that OpenCV's remap can take: no side beyond its 16 bits."""
-    return [values[i : i + 32000, None] for i in range(0, len(values), 32000)]
+def _moves(scene: Scene) -> bool:
+    return any(mesh.motion is not None for mesh in scene.meshes)
 
 
-def _develop(linear: np.ndarray) -> np.ndarray:
-    """Linear RGB (H, W, 3) -> uint8, with a soft shoulder, dark corners and a lens's softness."""
-    height, width = linear.shape[:2]
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    exposed = linear * (1.08 - 0.13 * (x**2 + y**2))[..., None]
-    shouldered = np.where(exposed < 0.6, exposed, 0.6 + 0.4 * np.tanh((exposed - 0.6) / 0.4))
-    soft = cv2.GaussianBlur(shouldered, (0, 0), 0.45)
-    curve = 1.055 * soft.clip(1e-6) ** (1 / 2.4) - 0.055
-    encoded = np.where(soft <= 0.0031308, 12.92 * soft, curve)  # sRGB
-    return (encoded.clip(0, 1) * 255).round().astype(np.uint8)
+def _different(scenes: Iterable[Scene]) -> list[Scene]:
+    """Each scene once, by identity, in order."""
+    found: list[Scene] = []
+    for scene in scenes:
+        if not any(scene is other for other in found):
+            found.append(scene)
+    return found
