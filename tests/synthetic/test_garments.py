@@ -146,6 +146,15 @@ def test_toes_do_not_show_through_socks(model: BodyModel) -> None:
     assert gaps(_wearing(model, Garment("socks"))) < 0.5 * gaps(_wearing(model))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_garment_tears_vertices_out(model: BodyModel, kind: str) -> None:
+    body = _wearing(model, Garment(kind))
+    edges = body.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+    dressed = np.linalg.norm(np.diff(body.vertices[edges], axis=1), axis=-1)
+    bare = np.linalg.norm(np.diff(body.bare[edges], axis=1), axis=-1)
+    assert (dressed - bare).max() < 0.04
+
+
 @pytest.mark.parametrize("outfit", OUTFITS)
 def test_every_outfit_can_be_worn(model: BodyModel, outfit: str) -> None:
     for seed in range(2):

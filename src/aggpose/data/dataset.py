@@ -60,34 +60,58 @@ class PeopleDataset(Dataset[dict[str, Any]]):
 
     def __getitem__(self, key: SampleKey) -> dict[str, Any]:
         person = self.records[key.index]
-        rng = np.random.default_rng([key.seed, key.epoch, key.position])
-        image = read_rgb(person.image_path)
-        width, height = key.input_size
         alone = self._in_picture[person.image_path] == 1 and not person.nobody
-        crop = sample_crop(
-            _random_box(image.shape[1], image.shape[0], rng) if person.nobody else person.box,
-            person.keypoints,
-            person.visibility,
+        return make_sample(
+            read_rgb(person.image_path),
+            person,
             self.skeleton,
-            width / height,
             self.recipe,
-            rng,
-            (image.shape[1], image.shape[0]) if alone else None,
+            np.random.default_rng([key.seed, key.epoch, key.position]),
+            key.input_size,
+            alone,
         )
-        pixels = warp_picture(image, crop.affine(key.input_size), key.input_size)
-        pixels = augment_pixels(pixels, self.recipe, rng)
-        heatmap_size = (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)
-        points = apply_affine(crop.affine(heatmap_size), person.keypoints)
-        weights = (person.visibility > 0).astype(np.float32)
-        if person.nobody:
-            points, weights = np.full_like(points, _NOWHERE), np.ones_like(weights)
-        elif crop.mirrored:
-            points, weights = points[self.skeleton.mirror], weights[self.skeleton.mirror]
-        return {
-            "image": torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
-            "points": torch.from_numpy(points.astype(np.float32)),
-            "weights": torch.from_numpy(weights),
-        }
+
+
+def make_sample(
+    image: np.ndarray,
+    person: Person,
+    skeleton: Skeleton,
+    recipe: AugmentRecipe,
+    rng: np.random.Generator,
+    input_size: tuple[int, int],
+    alone: bool = True,
+) -> dict[str, Any]:
+    """One augmented training sample, as `PeopleDataset` describes it.
+
+    image: (H, W, 3) uint8 RGB. input_size: (width, height). alone: whether nobody else is in the
+    picture.
+    """
+    width, height = input_size
+    crop = sample_crop(
+        _random_box(image.shape[1], image.shape[0], rng) if person.nobody else person.box,
+        person.keypoints,
+        person.visibility,
+        skeleton,
+        width / height,
+        recipe,
+        rng,
+        (image.shape[1], image.shape[0]) if alone else None,
+    )
+    pixels = warp_picture(image, crop.affine(input_size), input_size)
+    pixels = augment_pixels(pixels, recipe, rng)
+    points = apply_affine(
+        crop.affine((width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)), person.keypoints
+    )
+    weights = (person.visibility > 0).astype(np.float32)
+    if person.nobody:
+        points, weights = np.full_like(points, _NOWHERE), np.ones_like(weights)
+    elif crop.mirrored:
+        points, weights = points[skeleton.mirror], weights[skeleton.mirror]
+    return {
+        "image": torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
+        "points": torch.from_numpy(points.astype(np.float32)),
+        "weights": torch.from_numpy(weights),
+    }
 
 
 def _random_box(width: int, height: int, rng: np.random.Generator) -> np.ndarray:

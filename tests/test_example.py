@@ -1,4 +1,4 @@
-"""The bundled clip and its truth, and the body and renderer that made them."""
+"""The bundled clip and its truth."""
 
 from __future__ import annotations
 
@@ -107,70 +107,3 @@ def test_base_install_does_not_load_the_generator() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "[]", done.stderr
-
-
-@pytest.mark.slow
-class TestGenerator:
-    """These build the body (a minute or two the first time, for anny's cache) and render."""
-
-    @pytest.fixture(autouse=True, scope="class")
-    def _installed(self) -> None:
-        for package in ("anny", "warp"):
-            pytest.importorskip(package, reason='needs pip install "aggpose[synthetic]"')
-
-    def test_anthropometry(self) -> None:
-        """WHO, girls and boys of 3 months: 60-61 cm; the head about a quarter of it."""
-        from aggpose.synthetic.body import make_body
-
-        body = make_body()
-        assert 0.48 <= body.length_m <= 0.66
-        assert np.isclose(np.ptp(body.vertices[:, 2]), body.length_m, atol=0.005)
-        points = body.regressor @ body.vertices
-        crown_to_chin = body.vertices[:, 2].max() - points[INFANT24.index("chin"), 2]
-        assert 0.21 <= crown_to_chin / body.length_m <= 0.28
-        assert np.allclose(body.regressor.sum(axis=1), 1.0)
-        # x grows to the body's own left, and both sides are alike
-        for name in ("shoulder", "wrist", "middle_finger", "hip", "toe", "ear"):
-            left, right = (points[INFANT24.index(f"{side}_{name}")] for side in ("left", "right"))
-            assert left[0] > 0 > right[0], name
-            assert np.allclose(left, right * (-1, 1, 1), atol=0.004), name
-
-    def test_lies_on_the_mat(self) -> None:
-        from aggpose.synthetic.clip import above_the_cot, make_clip
-
-        clip = make_clip(seed=3, seconds=1.0, camera=above_the_cot((48, 64)))
-        lowest = clip.vertices[..., 2].min(axis=1)
-        assert (lowest > -0.012).all() and (lowest < 0.0).all()
-        head = clip.body.weights["head"] > 0.9
-        assert (np.abs(clip.vertices[:, head, 2].min(axis=1)) < 0.01).all()
-
-    def test_same_seed_same_frame(self) -> None:
-        from aggpose.synthetic.clip import above_the_cot, make_clip
-
-        def first(seed: int) -> tuple[np.ndarray, np.ndarray]:
-            clip = make_clip(seed, seconds=0.08, camera=above_the_cot((96, 128)))
-            image, poses = next(clip.frames())
-            return image, poses.keypoints
-
-        (one, here), (again, there), (other, elsewhere) = first(5), first(5), first(6)
-        assert one.shape == (128, 96, 3) and one.dtype == np.uint8
-        assert np.array_equal(one, again) and np.array_equal(here, there)
-        assert not np.array_equal(one, other) and np.abs(here - elsewhere).max() > 2
-        assert one.std() > 20  # a picture, not a blank
-
-    def test_projection_of_the_camera(self) -> None:
-        """The point that the camera looks at is in the middle; its axes are the picture's."""
-        from aggpose.synthetic.scene import Camera
-
-        camera = Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), (101, 201), 100.0)
-        places = np.array([[0.0, 0, 0], [0.1, 0, 0], [0, 0.1, 0]])
-        pixels, depth = camera.project(places)
-        assert np.allclose(pixels, [(50, 100), (60, 100), (50, 90)])
-        assert np.allclose(depth, 1.0)
-
-    def test_command_refuses_wrong_use(self, capsys: pytest.CaptureFixture[str]) -> None:
-        from aggpose.synthetic.clip import main
-
-        assert main(["--out", "nowhere", "--seconds", "0"]) == 2
-        assert "--seconds" in capsys.readouterr().err
-        assert not Path("nowhere").exists()
