@@ -24,6 +24,9 @@ def synthesize(
         Path | None, typer.Option(help="folder of photographs to lie on and to be seen behind")
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="processes, 0: one a core")] = 0,
+    nobody: Annotated[
+        bool, typer.Option("--nobody", help="the same places without infants")
+    ] = False,
     movement: Annotated[str | None, typer.Option(help="of the clip: writhing, fidgety, …")] = None,
     age: Annotated[
         float | None, typer.Option(min=0, max=12, help="of the clip's infant, months")
@@ -41,7 +44,10 @@ def synthesize(
     if count is not None:
         if movement or age is not None:
             raise UserError("--movement and --age belong to --clip")
-        make_folder(out, count, seed, skeleton, sides(size, (256, 256)), backgrounds, workers)
+        wanted = sides(size, (256, 256))
+        make_folder(out, count, seed, skeleton, wanted, backgrounds, workers, nobody)
     elif clip is not None:
+        if nobody:
+            raise UserError("--nobody belongs to --count")
         wanted = sides(size, (480, 640))
         make_clip(out, clip, fps, seed, skeleton, wanted, backgrounds, movement, age)

@@ -42,9 +42,10 @@ def make_folder(
     size: tuple[int, int],
     backgrounds: Path | None,
     workers: int,
+    nobody: bool,
 ) -> None:
     known_skeleton(skeleton)
-    settings = Settings(count, seed, size, skeleton, str(backgrounds or ""))
+    settings = Settings(count, seed, size, skeleton, str(backgrounds or ""), nobody=nobody)
     path = synthesize(settings, out, workers or usable_cores())
     print(f"annotations: {path}")
     print("Synthetic infants. Research use only, not a medical device.")

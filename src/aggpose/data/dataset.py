@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from aggpose.data.augment import AugmentRecipe, augment_pixels, sample_crop
+from aggpose.data.augment import AugmentRecipe, Crop, augment_pixels, sample_crop
 from aggpose.data.coco import People, Person
 from aggpose.data.pictures import read_rgb, warp_picture
 from aggpose.errors import UserError
@@ -60,7 +60,6 @@ class PeopleDataset(Dataset[dict[str, Any]]):
 
     def __getitem__(self, key: SampleKey) -> dict[str, Any]:
         person = self.records[key.index]
-        alone = self._in_picture[person.image_path] == 1 and not person.nobody
         return make_sample(
             read_rgb(person.image_path),
             person,
@@ -68,8 +67,12 @@ class PeopleDataset(Dataset[dict[str, Any]]):
             self.recipe,
             np.random.default_rng([key.seed, key.epoch, key.position]),
             key.input_size,
-            alone,
+            self.alone(person),
         )
+
+    def alone(self, person: Person) -> bool:
+        """Whether nobody else is labelled in the picture of a person."""
+        return self._in_picture[person.image_path] == 1 and not person.nobody
 
 
 def make_sample(
@@ -86,32 +89,55 @@ def make_sample(
     image: (H, W, 3) uint8 RGB. input_size: (width, height). alone: whether nobody else is in the
     picture.
     """
-    width, height = input_size
-    crop = sample_crop(
-        _random_box(image.shape[1], image.shape[0], rng) if person.nobody else person.box,
-        person.keypoints,
-        person.visibility,
-        skeleton,
-        width / height,
-        recipe,
-        rng,
-        (image.shape[1], image.shape[0]) if alone else None,
+    crop = draw_crop(
+        person, (image.shape[1], image.shape[0]), skeleton, recipe, rng, input_size, alone
     )
     pixels = warp_picture(image, crop.affine(input_size), input_size)
     pixels = augment_pixels(pixels, recipe, rng)
-    points = apply_affine(
-        crop.affine((width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)), person.keypoints
-    )
-    weights = (person.visibility > 0).astype(np.float32)
-    if person.nobody:
-        points, weights = np.full_like(points, _NOWHERE), np.ones_like(weights)
-    elif crop.mirrored:
-        points, weights = points[skeleton.mirror], weights[skeleton.mirror]
+    points, weights = labels_of(person, crop, skeleton, input_size)
     return {
         "image": torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
         "points": torch.from_numpy(points.astype(np.float32)),
         "weights": torch.from_numpy(weights),
     }
+
+
+def draw_crop(
+    person: Person,
+    picture_size: tuple[int, int],
+    skeleton: Skeleton,
+    recipe: AugmentRecipe,
+    rng: np.random.Generator,
+    input_size: tuple[int, int],
+    alone: bool,
+) -> Crop:
+    """Where a sample is cut; sizes are (width, height) px, the rest as in `make_sample`."""
+    return sample_crop(
+        _random_box(*picture_size, rng) if person.nobody else person.box,
+        person.keypoints,
+        person.visibility,
+        skeleton,
+        input_size[0] / input_size[1],
+        recipe,
+        rng,
+        picture_size if alone else None,
+    )
+
+
+def labels_of(
+    person: Person, crop: Crop, skeleton: Skeleton, input_size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """``points`` (K, 2) heat-map px and ``weights`` (K,) of a crop, mirrored where it is."""
+    width, height = input_size
+    points = apply_affine(
+        crop.affine((width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)), person.keypoints
+    )
+    weights = (person.visibility > 0).astype(np.float32)
+    if person.nobody:
+        return np.full_like(points, _NOWHERE), np.ones_like(weights)
+    if crop.mirrored:
+        points, weights = points[skeleton.mirror], weights[skeleton.mirror]
+    return points, weights
 
 
 def _random_box(width: int, height: int, rng: np.random.Generator) -> np.ndarray:

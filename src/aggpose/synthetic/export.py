@@ -38,7 +38,8 @@ _LICENCE = {
 @dataclass(frozen=True)
 class Settings:
     """What a folder of pictures is made from. size: (width, height) px. backgrounds: a folder of
-    photographs to use as grounds and backdrops, or empty."""
+    photographs to use as grounds and backdrops, or empty. nobody: the places without infants, for
+    networks that are to learn when to say that nobody is there."""
 
     count: int
     seed: int = 0
@@ -46,6 +47,7 @@ class Settings:
     skeleton: str = "infant24"
     backgrounds: str = ""
     jpeg_quality: int = 92
+    nobody: bool = False
 
 
 def photos_of(folder: str) -> list[np.ndarray]:
@@ -182,14 +184,19 @@ def _make_batch(kit: Any, settings: Settings, out: Path, start: int) -> int:
     skeleton = get_skeleton(settings.skeleton)
     entries = []
     indices = range(start, min(start + BATCH, settings.count))
-    for index, picture in make_pictures(kit, settings.seed, indices, settings.size):
+    for index, picture in make_pictures(
+        kit, settings.seed, indices, settings.size, settings.nobody
+    ):
         _, coded = cv2.imencode(
             ".jpg",
             cv2.cvtColor(picture.image, cv2.COLOR_RGB2BGR),
             [cv2.IMWRITE_JPEG_QUALITY, settings.jpeg_quality],
         )
         write_bytes(out / file_name(index), coded.tobytes())
-        entries.append(annotation_of(index, picture, skeleton))
+        if settings.nobody:
+            entries.append({"id": index + 1, "image_id": index + 1})
+        else:
+            entries.append(annotation_of(index, picture, skeleton))
     entries.sort(key=lambda entry: entry["id"])
     write_json(out / _PARTS / f"{start:08d}.json", entries)
     return start
@@ -223,7 +230,7 @@ def _assemble(settings: Settings, out: Path, starts: range) -> None:
             }
             for entry in entries
         ],
-        "annotations": entries,
+        "annotations": [] if settings.nobody else entries,
         "categories": [
             {
                 "id": 1,

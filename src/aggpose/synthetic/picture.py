@@ -16,7 +16,7 @@ from aggpose.synthetic.body import Body, body_mesh, build, pose_body
 from aggpose.synthetic.camera import Camera
 from aggpose.synthetic.infant import Infant, sample_infant
 from aggpose.synthetic.keypoints import visible_slack_m
-from aggpose.synthetic.mesh import NOTHING, Scene
+from aggpose.synthetic.mesh import ADULT, NOTHING, Scene
 from aggpose.synthetic.poses import Posed, sample_pose
 from aggpose.synthetic.render import Frame, Renderer
 from aggpose.synthetic.rig import Rig, bone_rotations
@@ -107,10 +107,10 @@ class Kit:
 
 
 def sample_picture(
-    kit: Kit, seed: int, index: int, size: tuple[int, int], attempt: int = 0
+    kit: Kit, seed: int, index: int, size: tuple[int, int], attempt: int = 0, nobody: bool = False
 ) -> Sampled:
     """Draw picture ``index`` of a seed. size: (width, height) px. attempt: after one that did not
-    count (`counts`), the next."""
+    count (`counts`), the next. nobody: the same place without the infant and what it wears."""
     body, rig = kit.body(seed, index // POSES_OF_ONE)
     infant = body.infant
     rng = np.random.default_rng([seed, 1, index, attempt])
@@ -131,6 +131,9 @@ def sample_picture(
     if of_motion.random() < MOVING and sack is None:
         own = replace(own, motion=_motion(of_motion, body, posed))
     meshes = [own, *([sack] if sack is not None else []), *around.meshes]
+    if nobody:
+        free = [m for i, m in enumerate(around.meshes) if i != around.cover]
+        meshes = [m for m in free[around.stuck :] if m.part != ADULT]
     return Sampled(
         index=index,
         scene=Scene(meshes, around.ground, around.lights, around.room),
@@ -219,22 +222,22 @@ def notes_of(sampled: Sampled) -> dict[str, object]:
 
 
 def make_pictures(
-    kit: Kit, seed: int, indices: Sequence[int], size: tuple[int, int]
+    kit: Kit, seed: int, indices: Sequence[int], size: tuple[int, int], nobody: bool = False
 ) -> Iterator[tuple[int, Picture]]:
-    """Pictures by number, in one batch on the kit's device.
+    """Pictures by number, in one batch on the kit's device. nobody: of the places without infants.
 
     A draw that shows too little of its infant is drawn again; the last of `TRIES` is skipped.
     """
     waiting, attempt = list(indices), 0
     while waiting and attempt < TRIES:
-        batch = [sample_picture(kit, seed, index, size, attempt) for index in waiting]
+        batch = [sample_picture(kit, seed, index, size, attempt, nobody) for index in waiting]
         jobs = [(s.scene, s.camera) for s in batch]
         frames = kit.renderer.render(jobs)
         seen = kit.renderer.visible_many(jobs, [s.points for s in batch], [s.slack for s in batch])
         waiting = []
         for sampled, frame, own in zip(batch, frames, seen, strict=True):
             picture = finish(kit, sampled, frame, own)
-            if counts(sampled, picture):
+            if nobody or counts(sampled, picture):
                 yield sampled.index, picture
             else:
                 waiting.append(sampled.index)

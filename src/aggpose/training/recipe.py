@@ -56,7 +56,8 @@ class LowResolution(_Part):
 
 class DataRecipe(_Part):
     """Where the people come from. Relative paths are taken from ``root``, a relative root from the
-    current folder. input_size: (width, height)."""
+    current folder. input_size: (width, height). resident: keep all pictures in the device's memory
+    and augment there (`data.resident`), for many small pictures and a GPU."""
 
     root: Path = Path()
     input_size: Size = (192, 256)
@@ -66,6 +67,7 @@ class DataRecipe(_Part):
     validation: DataSource | None = None
     validation_skeleton: str | None = None
     workers: Annotated[int, Field(ge=0)] = 4
+    resident: bool = False
 
     @model_validator(mode="after")
     def _divisible(self) -> DataRecipe:
@@ -109,7 +111,8 @@ class ScheduleRecipe(_Part):
 class TrainingRecipe(_Part):
     """Optimisation. batch_size: of one process, before accumulation. weight_decay is not applied
     to norms and biases unless ``decay_all`` (the published way). ema: decay of the running mean of
-    the weights that validation and the final file use, 0 for none."""
+    the weights that validation and the final file use, 0 for none. compile: by torch.compile, which
+    takes minutes at the start and pays on a GPU."""
 
     epochs: Annotated[int, Field(gt=0)] = 260
     batch_size: Annotated[int, Field(gt=0)] = 64
@@ -125,6 +128,7 @@ class TrainingRecipe(_Part):
     validate_every_epochs: Annotated[int, Field(gt=0)] = 1
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Annotated[int, Field(ge=0)] = 0
+    compile: bool = False
 
 
 class Recipe(_Part):

@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from aggpose.data.dataset import HEATMAP_STRIDE
+from aggpose.data.resident import ResidentPeople
 from aggpose.errors import UserError
 from aggpose.heatmaps import decode_kernel
 from aggpose.meta import ModelMeta
@@ -105,6 +106,8 @@ def train(
     steps = -(-len(data.batches(recipe, 0, devices * nodes)) // recipe.training.accumulate)
     module = PoseModule(net, recipe, steps)
     module.validation_people = data.validation
+    if isinstance(data.dataset, ResidentPeople):
+        module.resident = data.dataset.paths
     _prepare_folder(recipe, devices * nodes)
 
     def write(net: AggPose, path: Path) -> None:
