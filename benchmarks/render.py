@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import Counter
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from aggpose.synthetic.sensor import develop
 class Timed(render.Renderer):
     """The renderer, with the time that each kernel took; on a CPU this process's alone."""
 
-    spent: Counter[str]
+    spent: dict[str, float]
 
     def clock(self) -> float:
         if self.device == "cpu":
@@ -57,9 +57,9 @@ def main() -> None:
     drawn = [sample_picture(kit, 1, 4 * n, size) for n in range(options.count)]
     jobs = [(one.scene, one.camera) for one in drawn]
     renderer = Timed(options.device)
-    renderer.spent = Counter()
+    renderer.spent = defaultdict(float)
     renderer.render(jobs, options.quality)  # compiles the kernels, sends the grounds
-    best: tuple[float, Counter[str]] | None = None
+    best: tuple[float, dict[str, float]] | None = None
     for _ in range(3):
         renderer.spent.clear()
         start = renderer.clock()
@@ -67,7 +67,7 @@ def main() -> None:
         seen = renderer.visible_many(jobs, [d.points for d in drawn], [d.slack for d in drawn])
         whole = renderer.clock() - start
         if best is None or whole < best[0]:
-            best = whole, Counter(renderer.spent)
+            best = whole, dict(renderer.spent)
     assert best is not None and len(seen) == len(jobs)
     whole, spent = best
     start = time.thread_time()
@@ -78,12 +78,11 @@ def main() -> None:
     infant = np.mean([frame.infant.mean() for frame in frames])
     moving = np.mean([any(m.motion is not None for m in scene.meshes) for scene, _ in jobs])
     print(machine(), "-", options.device)
-    print(
-        f"{len(jobs)} pictures of {size[0]}x{size[1]}, {options.quality}: {triangles:.0f} triangles, "
-        f"infant {100 * infant:.0f} % of the picture, {100 * moving:.0f} % moving"
-    )
+    print(f"{len(jobs)} pictures of {size[0]}x{size[1]}, {options.quality}")
+    print(f"{triangles:.0f} triangles", end=", ")
+    print(f"infant {100 * infant:.0f} % of the picture, {100 * moving:.0f} % moving")
     print(f"render      {1000 * whole / len(jobs):8.2f} ms  {len(jobs) / whole:8.1f} pictures/s")
-    for name, seconds in spent.most_common():
+    for name, seconds in sorted(spent.items(), key=lambda item: -item[1]):
         print(f"  {name:26} {1000 * seconds / len(jobs):6.2f} ms  {100 * seconds / whole:5.1f} %")
     print(f"sensor      {1000 * sensor / len(jobs):8.2f} ms  on one core")
 

@@ -40,6 +40,7 @@ LAST = "last.ckpt"
 
 _NOT_OURS = (
     ".*does not have many workers.*",
+    ".*overridden `on_after_batch_transfer`.*",
     ".*(re-)?instantiate your .*sampler.*",
     ".*dataloader is not resumable.*",  # `EpochBatches.start_batch` resumes it
     ".*in eval mode at the start of training.*",  # the running mean stays so
