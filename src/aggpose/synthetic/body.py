@@ -82,7 +82,6 @@ def build(infant: Infant, model: BodyModel) -> Body:
     dressed = dress(marks, infant.garments, model.neighbours, rng)
     surface = surface_points(model)
     nose = _at(surface["nose"], bare)
-    moved = np.flatnonzero(np.abs(model.actions).max(axis=(0, 2)) > 0)
     kinds = [garment.material for garment in infant.garments]
     return Body(
         infant=infant,
@@ -102,8 +101,8 @@ def build(infant: Infant, model: BodyModel) -> Body:
         eyes=np.stack([heads["eye.L"], heads["eye.R"]]),
         normals=marks.normals,
         surface=surface,
-        actions=(model.actions[:, moved] * rest.head_scale).astype(np.float32),
-        moved=moved,
+        actions=(model.actions * rest.head_scale).astype(np.float32),
+        moved=model.moved,
         fields=skin_fields(marks, model.masks, heads, nose, dressed.fields, folds, rng),
         materials=(*kinds, *(None,) * (4 - len(kinds))),
         drape=make_drape(dressed.free, dressed.shrink, model.neighbours),

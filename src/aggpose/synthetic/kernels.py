@@ -10,26 +10,23 @@ hashed from the pixel, so that they stay from frame to frame.
 
 import warp as wp
 
-from aggpose.synthetic.light import Told, gather, half_shadow, lit, told_near
-from aggpose.synthetic.mesh import GARMENT, INFANT
+from aggpose.synthetic.light import Told, gather, half_shadow
 from aggpose.synthetic.optics import (
     GROUND_TAG,
     NO_TAG,
     OPTIONS,
+    Film,
+    Glow,
     Hit,
     Job,
-    Lamp,
-    Surface,
+    World,
     cast,
     ray_of,
     smooth_normal,
 )
-from aggpose.synthetic.shading import Look, paint
+from aggpose.synthetic.shading import paint, radiance
 
 wp.set_module_options(OPTIONS)
-
-_INFANT = wp.constant(INFANT)
-_GARMENT = wp.constant(GARMENT)
 
 
 @wp.kernel
@@ -80,18 +77,7 @@ def advance(
 
 
 @wp.kernel
-def see(
-    jobs: wp.array(dtype=Job),
-    surfaces: wp.array(dtype=Surface),
-    face_surface: wp.array(dtype=wp.int32),
-    normals: wp.array(dtype=wp.vec3),
-    tags: wp.array(dtype=wp.int32),
-    faces: wp.array(dtype=wp.int32),
-    barys: wp.array(dtype=wp.vec2),
-    places: wp.array(dtype=wp.vec3),
-    directions: wp.array(dtype=wp.vec3),
-    depths: wp.array(dtype=float),
-):
+def see(jobs: wp.array(dtype=Job), world: World, film: Film):
     """The ray through each pixel's middle: what it meets, where, and the smooth normal there."""
     j, i = wp.tid()
     job = jobs[j]
@@ -99,31 +85,24 @@ def see(
         return
     at = job.first_pixel + i
     ray = ray_of(job, float(i % job.width), float(i / job.width))
-    hit = cast(job, surfaces, face_surface, ray)
-    tags[at] = hit.tag
-    faces[at] = hit.face
-    barys[at] = wp.vec2(hit.u, hit.v)
-    places[at] = hit.where
-    directions[at] = smooth_normal(job, hit, normals, ray)
-    depths[at] = hit.distance * wp.dot(ray, job.forward)
+    hit = cast(job, world, ray)
+    film.tags[at] = hit.tag
+    film.faces[at] = hit.face
+    film.barys[at] = wp.vec2(hit.u, hit.v)
+    film.places[at] = hit.where
+    film.directions[at] = smooth_normal(job, world, hit)
+    film.depths[at] = hit.distance * wp.dot(ray, job.forward)
 
 
 @wp.kernel
 def light_up(
     jobs: wp.array(dtype=Job),
-    lamps: wp.array(dtype=Lamp),
-    tags: wp.array(dtype=wp.int32),
-    places: wp.array(dtype=wp.vec3),
-    directions: wp.array(dtype=wp.vec3),
+    world: World,
+    film: Film,
     shadow_rays: int,
     room_rays: int,
     skip: int,
-    light_tags: wp.array(dtype=wp.int32),
-    light_places: wp.array(dtype=wp.vec3),
-    light_directions: wp.array(dtype=wp.vec3),
-    seen: wp.array(dtype=wp.vec3),
-    blocker: wp.array(dtype=wp.vec3),
-    room: wp.array(dtype=wp.vec3),
+    glow: Glow,
 ):
     """The light's picture: one pixel in `job.step`^2 asks how much of lamps and room it sees."""
     j, i = wp.tid()
@@ -136,37 +115,69 @@ def light_up(
     y = wp.min(row * job.step, job.height - 1)
     pixel = job.first_pixel + y * job.width + x
     at = job.first_light_pixel + i
-    light_tags[at] = tags[pixel]
-    light_places[at] = places[pixel]
-    light_directions[at] = directions[pixel]
+    glow.tags[at] = film.tags[pixel]
+    glow.places[at] = film.places[pixel]
+    glow.directions[at] = film.directions[pixel]
     # the ground is flat: every second of its pixels is told by its neighbours
-    if tags[pixel] == NO_TAG or (tags[pixel] == GROUND_TAG and (column + row) & skip == 1):
-        seen[at] = wp.vec3(-1.0, -1.0, -1.0)
+    tag = film.tags[pixel]
+    if tag == NO_TAG or (tag == GROUND_TAG and (column + row) & skip == 1):
+        glow.seen[at] = wp.vec3(-1.0, -1.0, -1.0)
         return
-    if tags[pixel] == GROUND_TAG and skip == 1:
+    if tag == GROUND_TAG and skip == 1:
         column, row = (column + row) / 2, (row - column) / 2
-    told = gather(job, lamps, places[pixel], directions[pixel], column, row, shadow_rays, room_rays)
-    seen[at] = told.seen
-    blocker[at] = told.blocker
-    room[at] = told.room
+    where = film.places[pixel]
+    each = (shadow_rays + job.lamps - 1) / wp.max(job.lamps, 1)
+    told = gather(job, world, where, film.directions[pixel], column, row, each, room_rays)
+    glow.seen[at] = told.seen
+    glow.blocker[at] = told.blocker
+    glow.room[at] = told.room
+
+
+@wp.struct
+class _Around:
+    """What the neighbours of a place of the light's picture say. far: m, the furthest thing that
+    throws a shadow there; open: 1 where nothing hides anything."""
+
+    far: wp.vec3
+    open: int
+
+
+@wp.func
+def _around(job: Job, glow: Glow, column: int, row: int, tag: int) -> _Around:
+    around = _Around()
+    around.open = 1
+    for k in range(13):
+        dx = k % 4 - 2 + (k % 4) / 2
+        if k == 12:
+            dx = 0
+        c = wp.clamp(column + dx, 0, job.light_width - 1)
+        r = wp.clamp(row + (k % 12) / 4 * 2 - 2, 0, job.light_height - 1)
+        q = job.first_light_pixel + r * job.light_width + c
+        if glow.tags[q] == tag and glow.seen[q][0] >= 0.0:
+            around.far = wp.max(around.far, glow.blocker[q])
+            if glow.room[q][0] < 1.0:
+                around.open = 0
+    if around.far[0] + around.far[1] + around.far[2] > 0.0:
+        around.open = 0
+    return around
+
+
+@wp.func
+def _alike(glow: Glow, tag: int, apart: wp.vec3, normal: wp.vec3, q: int) -> float:
+    """1 for a neighbour on the same plane, 0 for one on another surface or around a corner."""
+    if glow.tags[q] != tag or glow.seen[q][0] < 0.0:
+        return 0.0
+    if tag == GROUND_TAG:
+        return 1.0
+    off = wp.dot(apart, normal)
+    alike = wp.dot(normal, glow.directions[q])
+    if alike < 0.4 or off * off > 0.35 * wp.dot(apart, apart) + 1.0e-6:
+        return 0.0
+    return alike
 
 
 @wp.kernel
-def smooth(
-    jobs: wp.array(dtype=Job),
-    lamps: wp.array(dtype=Lamp),
-    tags: wp.array(dtype=wp.int32),
-    places: wp.array(dtype=wp.vec3),
-    directions: wp.array(dtype=wp.vec3),
-    reach: int,
-    spread: int,
-    seen: wp.array(dtype=wp.vec3),
-    blocker: wp.array(dtype=wp.vec3),
-    room: wp.array(dtype=wp.vec3),
-    seen_out: wp.array(dtype=wp.vec3),
-    blocker_out: wp.array(dtype=wp.vec3),
-    room_out: wp.array(dtype=wp.vec3),
-):
+def smooth(jobs: wp.array(dtype=Job), world: World, reach: int, spread: int, glow: Glow, out: Glow):
     """Less noise: means over neighbours up to `reach` times `spread` away, on the same surface.
 
     The a-trous filter of Dammertz et al. 2010; shadows are widened no more than the size of the
@@ -179,41 +190,29 @@ def smooth(
     column = i % job.light_width
     row = i / job.light_width
     at = job.first_light_pixel + i
-    tag = tags[at]
+    tag = glow.tags[at]
     if tag == NO_TAG:
         return
-    normal = directions[at]
-    where = places[at]
+    far = glow.blocker[at]
+    if spread == 1:
+        around = _around(job, glow, column, row, tag)
+        far = around.far
+        if around.open == 1:
+            out.seen[at] = wp.vec3(1.0, 1.0, 1.0)
+            out.blocker[at] = far
+            out.room[at] = wp.vec3(1.0, 0.0, 0.0)
+            return
+    normal = glow.directions[at]
+    where = glow.places[at]
+    near = 1.5 * wp.length(where - job.eye) / job.focal * float(job.step)
+    narrow = wp.vec3(0.0, 0.0, 0.0)
+    for n in range(job.lamps):
+        half = wp.max(0.8 * half_shadow(world.lamps[job.first_lamp + n], where, far[n]), near)
+        narrow[n] = 1.0 / (half * half)
     told = Told()
     weights = wp.vec3(1.0e-9, 1.0e-9, 1.0e-9)
     far_weights = wp.vec3(1.0e-9, 1.0e-9, 1.0e-9)
     room_weight = wp.float32(1.0e-9)
-    # how far away is what throws the shadow, seen from here and from around?
-    far = blocker[at]
-    if seen[at][0] < 0.0:
-        far = wp.vec3(0.0, 0.0, 0.0)
-    if spread == 1:
-        open = wp.bool(True)
-        for k in range(13):
-            dx = k % 4 - 2 + (k % 4) / 2
-            if k == 12:
-                dx = 0
-            c = wp.clamp(column + dx, 0, job.light_width - 1)
-            r = wp.clamp(row + (k % 12) / 4 * 2 - 2, 0, job.light_height - 1)
-            q = job.first_light_pixel + r * job.light_width + c
-            if tags[q] == tag and seen[q][0] >= 0.0:
-                far = wp.max(far, blocker[q])
-                open = open and room[q][0] == 1.0
-        if open and far[0] + far[1] + far[2] == 0.0:
-            seen_out[at] = wp.vec3(1.0, 1.0, 1.0)
-            blocker_out[at] = far
-            room_out[at] = wp.vec3(1.0, 0.0, 0.0)
-            return
-    near = 1.5 * wp.length(where - job.eye) / job.focal * float(job.step)
-    narrow = wp.vec3(0.0, 0.0, 0.0)
-    for n in range(job.lamps):
-        half = wp.max(0.8 * half_shadow(lamps[job.first_lamp + n], where, far[n]), near)
-        narrow[n] = 1.0 / (half * half)
     side = 2 * reach + 1
     for k in range(side * side):
         dx = k % side - reach
@@ -222,53 +221,29 @@ def smooth(
         r = row + dy * spread
         if c >= 0 and c < job.light_width and r >= 0 and r < job.light_height:
             q = job.first_light_pixel + r * job.light_width + c
-            if tags[q] == tag and seen[q][0] >= 0.0:
-                apart = places[q] - where
-                square = wp.dot(apart, apart)
-                off = wp.float32(0.0)
-                alike = wp.float32(1.0)
-                if tag != GROUND_TAG:
-                    off = wp.dot(apart, normal)
-                    alike = wp.dot(normal, directions[q])
-                if alike > 0.4 and off * off < 0.35 * square + 1.0e-6:
-                    weight = alike * float((reach + 1 - wp.abs(dx)) * (reach + 1 - wp.abs(dy)))
-                    told.room += room[q] * weight
-                    room_weight += weight
-                    for n in range(job.lamps):
-                        share = weight * wp.max(1.0 - square * narrow[n], 0.0)
-                        told.seen[n] = told.seen[n] + seen[q][n] * share
-                        weights[n] = weights[n] + share
-                        if blocker[q][n] > 0.0:
-                            told.blocker[n] = told.blocker[n] + blocker[q][n] * weight
-                            far_weights[n] = far_weights[n] + weight
+            apart = glow.places[q] - where
+            weight = _alike(glow, tag, apart, normal, q)
+            if weight > 0.0:
+                weight *= float((reach + 1 - wp.abs(dx)) * (reach + 1 - wp.abs(dy)))
+                told.room += glow.room[q] * weight
+                room_weight += weight
+                for n in range(job.lamps):
+                    share = weight * wp.max(1.0 - wp.dot(apart, apart) * narrow[n], 0.0)
+                    told.seen[n] = told.seen[n] + glow.seen[q][n] * share
+                    weights[n] = weights[n] + share
+                    if glow.blocker[q][n] > 0.0:
+                        told.blocker[n] = told.blocker[n] + glow.blocker[q][n] * weight
+                        far_weights[n] = far_weights[n] + weight
     if room_weight < 1.0e-6:
-        seen_out[at] = wp.vec3(-1.0, -1.0, -1.0)
+        out.seen[at] = wp.vec3(-1.0, -1.0, -1.0)
         return
-    seen_out[at] = wp.cw_div(told.seen, weights)
-    blocker_out[at] = wp.cw_div(told.blocker, far_weights)
-    room_out[at] = told.room / room_weight
+    out.seen[at] = wp.cw_div(told.seen, weights)
+    out.blocker[at] = wp.cw_div(told.blocker, far_weights)
+    out.room[at] = told.room / room_weight
 
 
 @wp.kernel
-def shade(
-    jobs: wp.array(dtype=Job),
-    lamps: wp.array(dtype=Lamp),
-    surfaces: wp.array(dtype=Surface),
-    looks: wp.array(dtype=Look),
-    fields: wp.array2d(dtype=float),
-    tags: wp.array(dtype=wp.int32),
-    faces: wp.array(dtype=wp.int32),
-    barys: wp.array(dtype=wp.vec2),
-    places: wp.array(dtype=wp.vec3),
-    directions: wp.array(dtype=wp.vec3),
-    light_tags: wp.array(dtype=wp.int32),
-    light_places: wp.array(dtype=wp.vec3),
-    light_directions: wp.array(dtype=wp.vec3),
-    seen: wp.array(dtype=wp.vec3),
-    room: wp.array(dtype=wp.vec3),
-    colours: wp.array(dtype=wp.vec3),
-    parts: wp.array(dtype=wp.uint8),
-):
+def shade(jobs: wp.array(dtype=Job), world: World, glow: Glow, film: Film):
     """The light that leaves what each pixel's middle shows."""
     j, i = wp.tid()
     job = jobs[j]
@@ -276,31 +251,12 @@ def shade(
         return
     at = job.first_pixel + i
     hit = Hit()
-    hit.tag = tags[at]
-    hit.face = faces[at]
-    hit.u = barys[at][0]
-    hit.v = barys[at][1]
-    hit.where = places[at]
-    normal = directions[at]
+    hit.tag = film.tags[at]
+    hit.face = film.faces[at]
+    hit.u = film.barys[at][0]
+    hit.v = film.barys[at][1]
+    hit.where = film.places[at]
     pixel = wp.vec2(float(i % job.width), float(i / job.width))
-    look = paint(job, hit, normal, surfaces, looks, fields)
-    parts[at] = wp.uint8(look.part)
-    if hit.tag == NO_TAG:
-        colours[at] = look.colour
-        return
-    told = told_near(
-        job,
-        lamps,
-        hit.tag,
-        hit.where,
-        normal,
-        pixel,
-        light_tags,
-        light_places,
-        light_directions,
-        seen,
-        room,
-    )
-    colours[at] = lit(
-        job, lamps, told, hit.where, look.normal, look.colour, look.wrap, look.shine, look.gloss
-    )
+    look = paint(job, hit, film.directions[at], world)
+    film.parts[at] = wp.uint8(look.part)
+    film.colours[at] = radiance(job, world, hit, film.directions[at], look, pixel, glow)

@@ -5,7 +5,7 @@
 
 import warp as wp
 
-from aggpose.synthetic.optics import Job, Lamp
+from aggpose.synthetic.optics import Glow, Job, Lamp, World
 
 _OFF_M = wp.constant(0.0008)  # rays start off the surface
 _ROOM_M = wp.constant(0.30)  # what is further away does not darken
@@ -55,56 +55,48 @@ def _radical(n: int) -> float:
 
 
 @wp.func
-def gather(
+def _ask_lamp(
     job: Job,
-    lamps: wp.array(dtype=Lamp),
-    where: wp.vec3,
-    normal: wp.vec3,
-    column: int,
-    row: int,
-    shadow_rays: int,
-    room_rays: int,
-) -> Told:
-    """Ask with rays. column, row: of the asking pixel; neighbours ask in other directions."""
-    told = Told()
-    told.seen = wp.vec3(1.0, 1.0, 1.0)
-    state = wp.rand_init(17, row * 8192 + column)
-    turn = _turn(column, row)
-    start = where + normal * _OFF_M
-    for n in range(job.lamps):
-        lamp = lamps[job.first_lamp + n]
-        to = lamp.place - start
-        far = wp.length(to)
-        to = to / far
-        # from behind no light comes; what seeps through skin there needs no shadow
-        if wp.dot(normal, to) > 0.0:
-            one = _aside(to)
-            other = wp.cross(to, one)
-            free = wp.float32(0.0)
-            distance = wp.float32(0.0)
-            for s in range(shadow_rays):
-                number = turn * shadow_rays + s
-                radius = lamp.radius * wp.sqrt(
-                    (float(number) + wp.randf(state)) / float(16 * shadow_rays)
-                )
-                angle = 6.2831853 * (_radical(number) + 0.07 * wp.randf(state) + 0.31 * float(n))
-                aim = lamp.place + one * (radius * wp.cos(angle)) + other * (radius * wp.sin(angle))
-                ray = aim - start
-                reach = wp.length(ray)
-                query = wp.mesh_query_ray(job.mesh, start, ray / reach, reach)
-                if query.result:
-                    distance += query.t
-                else:
-                    free += 1.0
-            told.seen[n] = free / float(shadow_rays)
-            told.blocker[n] = distance / wp.max(float(shadow_rays) - free, 1.0)
+    lamp: Lamp,
+    start: wp.vec3,
+    to: wp.vec3,
+    turn: int,
+    shift: float,
+    rays: int,
+    state: wp.uint32,
+) -> wp.vec2:
+    """Share of a lamp that is seen from a place, and m to what hides it. to: unit vector there."""
+    one = _aside(to)
+    other = wp.cross(to, one)
+    free = wp.float32(0.0)
+    distance = wp.float32(0.0)
+    for s in range(rays):
+        number = turn * rays + s
+        radius = lamp.radius * wp.sqrt((float(number) + wp.randf(state)) / float(16 * rays))
+        angle = 6.2831853 * (_radical(number) + 0.07 * wp.randf(state) + shift)
+        aim = one * (radius * wp.cos(angle)) + other * (radius * wp.sin(angle))
+        ray = lamp.place + aim - start
+        reach = wp.length(ray)
+        query = wp.mesh_query_ray(job.mesh, start, ray / reach, reach)
+        if query.result:
+            distance += query.t
+        else:
+            free += 1.0
+    return wp.vec2(free / float(rays), distance / wp.max(float(rays) - free, 1.0))
+
+
+@wp.func
+def _ask_room(
+    job: Job, start: wp.vec3, normal: wp.vec3, turn: int, rays: int, state: wp.uint32
+) -> wp.vec3:
+    """Shares of the hemisphere, weighted by the cosine, that are open and that show the ground."""
     one = _aside(normal)
     other = wp.cross(normal, one)
     sky = wp.float32(0.0)
     mat = wp.float32(0.0)
-    for r in range(room_rays):
-        number = turn * room_rays + r
-        square = (float(number) + wp.randf(state)) / float(16 * room_rays)
+    for r in range(rays):
+        number = turn * rays + r
+        square = (float(number) + wp.randf(state)) / float(16 * rays)
         angle = 6.2831853 * (_radical(number) + 0.07 * wp.randf(state))
         aside = wp.sqrt(square)
         ray = one * (aside * wp.cos(angle)) + other * (aside * wp.sin(angle))
@@ -119,7 +111,37 @@ def gather(
                 sky += 1.0
             else:
                 mat += 1.0
-    told.room = wp.vec3(sky, mat, 0.0) / float(wp.max(room_rays, 1))
+    return wp.vec3(sky, mat, 0.0) / float(wp.max(rays, 1))
+
+
+@wp.func
+def gather(
+    job: Job,
+    world: World,
+    where: wp.vec3,
+    normal: wp.vec3,
+    column: int,
+    row: int,
+    shadow_rays: int,
+    room_rays: int,
+) -> Told:
+    """Ask with rays. column, row: of the asking pixel; neighbours ask in other directions."""
+    told = Told()
+    told.seen = wp.vec3(1.0, 1.0, 1.0)
+    turn = _turn(column, row)
+    start = where + normal * _OFF_M
+    for n in range(job.lamps):
+        lamp = world.lamps[job.first_lamp + n]
+        to = wp.normalize(lamp.place - start)
+        # from behind no light comes; what seeps through skin there needs no shadow
+        if wp.dot(normal, to) > 0.0:
+            state = wp.rand_init(17 + n, row * 8192 + column)
+            shift = 0.31 * float(n)
+            found = _ask_lamp(job, lamp, start, to, turn, shift, shadow_rays, state)
+            told.seen[n] = found[0]
+            told.blocker[n] = found[1]
+    state = wp.rand_init(31, row * 8192 + column)
+    told.room = _ask_room(job, start, normal, turn, room_rays, state)
     return told
 
 
@@ -135,20 +157,14 @@ def half_shadow(lamp: Lamp, where: wp.vec3, blocker: float) -> float:
 @wp.func
 def told_near(
     job: Job,
-    lamps: wp.array(dtype=Lamp),
+    world: World,
     tag: int,
     where: wp.vec3,
     normal: wp.vec3,
     pixel: wp.vec2,
-    tags: wp.array(dtype=wp.int32),
-    places: wp.array(dtype=wp.vec3),
-    directions: wp.array(dtype=wp.vec3),
-    seen: wp.array(dtype=wp.vec3),
-    room: wp.array(dtype=wp.vec3),
+    glow: Glow,
 ) -> Told:
     """The light at a place from the light's picture around `pixel`, from the same surface only.
-
-    tags, places, directions, seen, room: of the light's picture; seen is -1 where nobody asked.
     Thin things may have none of their own there; they ask with rays.
     """
     told = Told()
@@ -163,37 +179,31 @@ def told_near(
         r = wp.clamp(row + (k >> 1), 0, job.light_height - 1)
         q = job.first_light_pixel + r * job.light_width + c
         weight = wp.max(1.0 - wp.abs(x - float(c)), 0.0) * wp.max(1.0 - wp.abs(y - float(r)), 0.0)
-        if weight > 0.01 and tags[q] == tag and seen[q][0] >= 0.0:
-            alike = wp.dot(directions[q], normal)
-            off = wp.abs(wp.dot(places[q] - where, normal))
+        if weight > 0.01 and glow.tags[q] == tag and glow.seen[q][0] >= 0.0:
+            alike = wp.dot(glow.directions[q], normal)
+            off = wp.abs(wp.dot(glow.places[q] - where, normal))
             if alike > 0.3 and off < 0.004 + near:
                 weight *= alike * alike
-                told.seen += seen[q] * weight
-                told.room += room[q] * weight
+                told.seen += glow.seen[q] * weight
+                told.room += glow.room[q] * weight
                 total += weight
     if total > 1.0e-4:
         told.seen = told.seen / total
         told.room = told.room / total
         return told
-    return _told_far(
-        job, lamps, tag, where, normal, column, row, tags, places, directions, seen, room
-    )
+    return _told_far(job, world, tag, where, normal, column, row, glow)
 
 
 @wp.func
 def _told_far(
     job: Job,
-    lamps: wp.array(dtype=Lamp),
+    world: World,
     tag: int,
     where: wp.vec3,
     normal: wp.vec3,
     column: int,
     row: int,
-    tags: wp.array(dtype=wp.int32),
-    places: wp.array(dtype=wp.vec3),
-    directions: wp.array(dtype=wp.vec3),
-    seen: wp.array(dtype=wp.vec3),
-    room: wp.array(dtype=wp.vec3),
+    glow: Glow,
 ) -> Told:
     """The light of the nearest place of the same surface a few pixels away, or of own rays."""
     told = Told()
@@ -203,21 +213,22 @@ def _told_far(
         r = row + k / _RINGS - _RINGS / 2
         if c >= 0 and c < job.light_width and r >= 0 and r < job.light_height:
             q = job.first_light_pixel + r * job.light_width + c
-            if tags[q] == tag and seen[q][0] >= 0.0 and wp.dot(directions[q], normal) > 0.6:
-                apart = wp.length(places[q] - where)
+            own = glow.tags[q] == tag and glow.seen[q][0] >= 0.0
+            if own and wp.dot(glow.directions[q], normal) > 0.6:
+                apart = wp.length(glow.places[q] - where)
                 if apart < best:
                     best = apart
-                    told.seen = seen[q]
-                    told.room = room[q]
+                    told.seen = glow.seen[q]
+                    told.room = glow.room[q]
     if best < 0.02:
         return told
-    return gather(job, lamps, where, normal, column, row, 2, 4)
+    return gather(job, world, where, normal, column, row, 2, 4)
 
 
 @wp.func
 def lit(
     job: Job,
-    lamps: wp.array(dtype=Lamp),
+    world: World,
     told: Told,
     where: wp.vec3,
     normal: wp.vec3,
@@ -236,7 +247,7 @@ def lit(
     direct = wp.vec3(0.0, 0.0, 0.0)
     bright = wp.vec3(0.0, 0.0, 0.0)
     for n in range(job.lamps):
-        lamp = lamps[job.first_lamp + n]
+        lamp = world.lamps[job.first_lamp + n]
         to = lamp.place - where
         square = wp.dot(to, to)
         to = to / wp.sqrt(square)

@@ -2,112 +2,45 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import warp as wp
 
 from aggpose.synthetic.camera import Camera
+from aggpose.synthetic.ground_pictures import GroundPictures
 from aggpose.synthetic.kernels import add_corners, finish_normals
-from aggpose.synthetic.mesh import FIELDS, Ground, Light, Material, Mesh, Scene
-from aggpose.synthetic.optics import Job, Lamp, Surface
+from aggpose.synthetic.mesh import FIELDS, Light, Material, Mesh, Scene
+from aggpose.synthetic.optics import Job, Lamp, Surface, World
 from aggpose.synthetic.patterns import PATTERNS, Look
 
 KINDS = ("skin", "cloth", "hard")
 MOST_LAMPS = 3
-_GROUNDS = 8  # of which the device keeps the pictures
-_SLOPE = 4096.0  # slopes are kept as whole numbers of 1 / 4096
-
-
-@dataclass(frozen=True)
-class GroundPictures:
-    """A ground on the device. colour: uint8, slope: int16, flat, each size half of the one before;
-    level: where each size begins, px. mean: linear RGB."""
-
-    texels: Any
-    level: Any
-    mean: np.ndarray
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """What scenes look like without a camera. J scenes, V vertices and F triangles of them all.
+    """What scenes look like without a camera. J scenes, V vertices of them all.
 
-    meshes: the J trees of triangles; points: (V,) vec3 that they refer to, as moved; middle: (V,)
-    at the middle of the exposure; motion: (V,) vec3 or None; normals: (V,); fields: (V, C).
-    face_surface: (F,) the mesh in its scene. surfaces, looks, lamps: tables. first: for every
-    scene its first vertex, triangle, surface and lamp; counts: how many of each.
+    meshes: the J trees of triangles. world: a `World`, all scenes one after the other, whose points
+    the trees refer to. middle: (V,) vec3, where they are at the middle of the exposure. moves:
+    whether any is ever elsewhere. first, counts: (J, 4), where the vertices, triangles, surfaces
+    and lamps of every scene begin, and how many it has.
     """
 
     scenes: tuple[Scene, ...]
     meshes: tuple[Any, ...]
-    points: Any
+    world: Any
     middle: Any
-    motion: Any
-    normals: Any
-    fields: Any
-    face_surface: Any
-    surfaces: Any
-    looks: Any
-    lamps: Any
+    moves: bool
     first: np.ndarray
     counts: np.ndarray
 
 
-def _roots() -> np.ndarray:
-    """(256,) uint8: square roots of the linear values of sRGB's codes (IEC 61966-2-1)."""
-    code = np.arange(256) / 255.0
-    linear = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
-    return (np.sqrt(linear) * 255).round().astype(np.uint8)
-
-
-_ROOTS = _roots()
 _STRUCTS: tuple[Any, ...] = (Surface, Look, Lamp)
 _SURFACE, _LOOK, _LAMP = (kind.numpy_dtype() for kind in _STRUCTS)
-
-
-class Grounds:
-    """The pictures of the grounds used last, so that a pool of grounds is sent only once."""
-
-    def __init__(self, device: str):
-        self._device = device
-        self._kept: OrderedDict[int, tuple[Ground, GroundPictures]] = OrderedDict()
-
-    def of(self, ground: Ground) -> GroundPictures:
-        """Known by identity: the same `Ground` object is not prepared again."""
-        found = self._kept.pop(id(ground), None)
-        pictures = found[1] if found else self._prepare(ground)
-        self._kept[id(ground)] = (ground, pictures)
-        if len(self._kept) > _GROUNDS:
-            self._kept.popitem(last=False)
-        return pictures
-
-    def _prepare(self, ground: Ground) -> GroundPictures:
-        colour: np.ndarray = cv2.LUT(np.ascontiguousarray(ground.colour), _ROOTS)
-        slope: np.ndarray = (
-            (ground.slope.astype(np.float32) * _SLOPE).clip(-32767, 32767).astype(np.int16)
-        )
-        sizes = []
-        while True:
-            texels = np.zeros((*colour.shape[:2], 8), np.uint8)
-            texels[..., :3] = colour
-            texels.view(np.int16)[..., 2:] = slope
-            sizes.append(texels.reshape(-1).view(np.int32))
-            size = len(colour) // 2
-            if size < 8:
-                break
-            colour = cv2.resize(colour, (size, size), interpolation=cv2.INTER_AREA)
-            slope = cv2.resize(slope, (size, size), interpolation=cv2.INTER_AREA)
-        level = np.cumsum([0] + [len(t) // 2 for t in sizes[:-1]]).astype(np.int32)
-        return GroundPictures(
-            texels=wp.array(np.concatenate(sizes), dtype=wp.int32, device=self._device),
-            level=wp.array(level, dtype=wp.int32, device=self._device),
-            mean=((colour / 255.0) ** 2).reshape(-1, 3).mean(axis=0),
-        )
 
 
 def pack(scenes: Sequence[Scene], device: str) -> Geometry:
@@ -134,62 +67,49 @@ def pack(scenes: Sequence[Scene], device: str) -> Geometry:
     def put(array: np.ndarray, kind: Any) -> Any:
         return wp.array(array, dtype=kind, device=device)
 
+    world: Any = World()
     centre = put(middle, wp.vec3)
-    motion = None
-    if any(m.motion is not None for m in every):
-        ways = [m.vertices * 0 if m.motion is None else m.motion for m in every]
-        motion = put(np.concatenate(ways, dtype=np.float32), wp.vec3)
-    points = wp.clone(centre) if motion else centre
+    moves = any(m.motion is not None for m in every)
+    world.points = wp.clone(centre) if moves else centre
+    world.motion = put(_motion(every), wp.vec3) if moves else centre
     corners = put(indices.reshape(-1), wp.int32)
-    meshes = []
-    for (v, f, _, _), (nv, nf, _, _) in zip(first, counts, strict=True):
-        if nf == 0:  # a tree needs a triangle: one that no ray meets
-            meshes.append(_empty_mesh(device))
-            continue
-        meshes.append(
-            wp.Mesh(
-                points[v : v + nv],
-                corners[3 * f : 3 * (f + nf)],
-                bvh_constructor=_builder(device),
-                bvh_leaf_size=4,
-            )
-        )
     total = wp.zeros((len(middle), 3), dtype=wp.int32, device=device)
-    normals = wp.empty(len(middle), dtype=wp.vec3, device=device)
-    wp.launch(
-        add_corners,
-        len(indices),
-        inputs=[centre, corners, put(face_vertex, wp.int32), total],
-        device=device,
-    )
-    wp.launch(finish_normals, len(middle), inputs=[total], outputs=[normals], device=device)
+    world.normals = wp.empty(len(middle), dtype=wp.vec3, device=device)
+    inputs = [centre, corners, put(face_vertex, wp.int32), total]
+    wp.launch(add_corners, len(indices), inputs=inputs, device=device)
+    inputs = [total, world.normals]
+    wp.launch(finish_normals, len(middle), inputs=inputs, device=device)
     surfaces, looks = _tables(every)
-    return Geometry(
-        scenes=tuple(scenes),
-        meshes=tuple(meshes),
-        points=points,
-        middle=centre,
-        motion=motion,
-        normals=normals,
-        fields=put(fields, float),
-        face_surface=put(face_surface, wp.int32),
-        surfaces=put(surfaces, Surface),
-        looks=put(looks, Look),
-        lamps=put(_lamp_table(scenes), Lamp),
-        first=first,
-        counts=counts,
-    )
+    world.surfaces, world.looks = put(surfaces, Surface), put(looks, Look)
+    world.lamps = put(_lamp_table(scenes), Lamp)
+    world.fields, world.face_surface = put(fields, float), put(face_surface, wp.int32)
+    meshes = [
+        _tree(world.points[v : v + nv], corners[3 * f : 3 * (f + nf)], device)
+        if nf
+        else _no_tree(device)
+        for (v, f, _, _), (nv, nf, _, _) in zip(first, counts, strict=True)
+    ]
+    return Geometry(tuple(scenes), tuple(meshes), world, centre, moves, first, counts)
 
 
-def _builder(device: str) -> str:
-    """On a CPU cuBQL's builder takes a third of the time of the others, and traces as fast."""
-    return "cubql" if device == "cpu" else "lbvh"
+def _motion(meshes: Sequence[Mesh]) -> np.ndarray:
+    """(V, 3) m"""
+    ways = [np.zeros_like(m.vertices) if m.motion is None else m.motion for m in meshes]
+    return np.concatenate(ways, dtype=np.float32)
 
 
-def _empty_mesh(device: str) -> Any:
+def _tree(points: Any, corners: Any, device: str) -> Any:
+    """A tree of triangles. On a CPU cuBQL's builder takes a third of the time of the others, and
+    rays are as fast."""
+    builder = "cubql" if device == "cpu" else "lbvh"
+    return wp.Mesh(points, corners, bvh_constructor=builder, bvh_leaf_size=4)
+
+
+def _no_tree(device: str) -> Any:
+    """A tree needs a triangle: one that no ray meets."""
     far = np.array([[0, 0, -1e6], [1e-3, 0, -1e6], [0, 1e-3, -1e6]], np.float32)
-    points: Any = wp.array(far, dtype=wp.vec3, device=device)
-    return wp.Mesh(points, wp.array([0, 1, 2], dtype=wp.int32, device=device))
+    corners: Any = wp.array([0, 1, 2], dtype=wp.int32, device=device)
+    return _tree(wp.array(far, dtype=wp.vec3, device=device), corners, device)
 
 
 def _triangles(
@@ -267,6 +187,7 @@ def make_job(
     job.right, job.down, job.forward = (wp.vec3(*axis) for axis in camera.axes())
     job.focal, (job.k1, job.k2) = camera.focal_px, camera.distortion
     job.width, job.height = camera.size
+    job.wide, job.high = _view(camera)
     job.step = step
     job.light_width, job.light_height = (-(-side // step) + (step > 1) for side in camera.size)
     vertex, face, surface, lamp = (int(n) for n in geometry.first[number])
@@ -276,10 +197,22 @@ def make_job(
     job.first_lamp, job.lamps = lamp, len(scene.lights)
     job.room = wp.vec3(*scene.room)
     job.bounce = wp.vec3(*(ground.mean * _at_origin(scene)))
-    job.texels, job.level = ground.texels, ground.level
+    job.colour, job.slope, job.level = ground.colour, ground.slope, ground.level
     job.ground_size, job.ground_side = len(scene.ground.colour), scene.ground.side_m
+    job.ground_column, job.ground_row, job.ground_columns, job.ground_rows = ground.cut
     job.ground_shine = scene.ground.shine
     return job
+
+
+def _view(camera: Camera) -> tuple[float, float]:
+    """How far out the lens sees to the sides and up or down, in units of the focal length."""
+    width, height = camera.size
+    x, y = np.linspace(-0.5, width - 0.5, 9), np.linspace(-0.5, height - 0.5, 9)
+    rim = [np.stack([x, np.full(9, row)], axis=1) for row in (y[0], y[-1])]
+    rim += [np.stack([np.full(9, column), y], axis=1) for column in (x[0], x[-1])]
+    local = camera.rays(np.concatenate(rim)) @ camera.axes().T
+    out = np.abs(local[:, :2] / local[:, 2:]).max(axis=0) * 1.02
+    return float(out[0]), float(out[1])
 
 
 def _at_origin(scene: Scene) -> np.ndarray:

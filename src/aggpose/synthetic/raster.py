@@ -10,15 +10,18 @@ so that the result is that of `kernels.see`, lens distortion and all.
 
 import warp as wp
 
+from aggpose.synthetic.clipping import NEAR_M, in_view
 from aggpose.synthetic.optics import (
     FAR_M,
     FIRST_TAG,
     GROUND_TAG,
     NO_TAG,
     OPTIONS,
+    Film,
     Hit,
     Job,
-    Surface,
+    More,
+    World,
     beside,
     flat_normal,
     offset,
@@ -29,16 +32,9 @@ from aggpose.synthetic.optics import (
 
 wp.set_module_options(OPTIONS)
 
-_NEAR_M = wp.constant(0.02)
-
 
 @wp.kernel
-def open_rays(
-    jobs: wp.array(dtype=Job),
-    rays: wp.array(dtype=wp.vec3),
-    distances: wp.array(dtype=float),
-    faces: wp.array(dtype=wp.int32),
-):
+def open_rays(jobs: wp.array(dtype=Job), film: Film):
     """Every pixel's ray and how far it is to the ground."""
     j, i = wp.tid()
     job = jobs[j]
@@ -46,29 +42,33 @@ def open_rays(
         return
     at = job.first_pixel + i
     ray = ray_of(job, float(i % job.width), float(i / job.width))
-    rays[at] = ray
-    faces[at] = -1
+    film.rays[at] = ray
+    film.faces[at] = -1
     distance = wp.float32(FAR_M)
     if ray[2] < 0.0:
         distance = wp.min(distance, -job.eye[2] / ray[2])
-    distances[at] = distance
+    film.distances[at] = distance
 
 
 @wp.kernel
-def project(
-    jobs: wp.array(dtype=Job),
-    points: wp.array(dtype=wp.vec3),
-    projected: wp.array(dtype=wp.vec3),
-):
+def project(jobs: wp.array(dtype=Job), world: World, film: Film):
     """Pixel and depth of every vertex."""
     j, i = wp.tid()
     job = jobs[j]
     if i >= job.vertices:
         return
-    point = points[job.first_vertex + i]
-    pixel = pixel_of(job, point)
-    depth = wp.dot(point - job.eye, job.forward)
-    projected[job.first_corner + i] = wp.vec3(pixel[0], pixel[1], depth)
+    local = world.points[job.first_vertex + i] - job.eye
+    depth = wp.dot(local, job.forward)
+    # behind the camera, or so far out that the lens's polynomial means nothing there
+    pixel = wp.vec2(0.0, 0.0)
+    lost = depth < NEAR_M
+    if not lost:
+        pixel = pixel_of(job, local + job.eye)
+        if job.k1 != 0.0 or job.k2 != 0.0:
+            x = wp.dot(local, job.right) / depth
+            y = wp.dot(local, job.down) / depth
+            lost = x * x + y * y > 2.0 * (job.wide * job.wide + job.high * job.high)
+    film.corners[job.first_corner + i] = wp.vec3(pixel[0], pixel[1], wp.where(lost, -1.0, depth))
 
 
 @wp.func
@@ -122,10 +122,8 @@ def _triangle(
     job: Job,
     f: int,
     margin: float,
-    surfaces: wp.array(dtype=Surface),
-    face_surface: wp.array(dtype=wp.int32),
-    points: wp.array(dtype=wp.vec3),
-    projected: wp.array(dtype=wp.vec3),
+    world: World,
+    film: Film,
 ) -> Triangle:
     """margin: px that rays may lie off their pixel's middle."""
     t = Triangle()
@@ -133,28 +131,30 @@ def _triangle(
     i0 = wp.mesh_get_index(job.mesh, 3 * f)
     i1 = wp.mesh_get_index(job.mesh, 3 * f + 1)
     i2 = wp.mesh_get_index(job.mesh, 3 * f + 2)
-    t.p0 = projected[job.first_corner + i0]
-    t.p1 = projected[job.first_corner + i1]
-    t.p2 = projected[job.first_corner + i2]
-    if wp.max(t.p0[2], wp.max(t.p1[2], t.p2[2])) < _NEAR_M:
-        return t
+    t.p0 = film.corners[job.first_corner + i0]
+    t.p1 = film.corners[job.first_corner + i1]
+    t.p2 = film.corners[job.first_corner + i2]
     left = wp.min(t.p0[0], wp.min(t.p1[0], t.p2[0]))
     right = wp.max(t.p0[0], wp.max(t.p1[0], t.p2[0]))
     top = wp.min(t.p0[1], wp.min(t.p1[1], t.p2[1]))
     bottom = wp.max(t.p0[1], wp.max(t.p1[1], t.p2[1]))
-    # under a lens, straight edges bow: no further than the chord's share of the bend
+    lost = wp.min(t.p0[2], wp.min(t.p1[2], t.p2[2])) < 0.0
+    if lost:
+        box = in_view(job, world, i0, i1, i2)
+        left = box[0]
+        top = box[1]
+        right = box[2]
+        bottom = box[3]
+        if left > right:
+            return t
+    # under a lens, straight edges bow: by an eighth of the square of the chord times the second
+    # derivative of the lens's polynomial, at most
     t.margin = margin
     if job.k1 != 0.0 or job.k2 != 0.0:
         chord = wp.length(wp.vec2(right - left, bottom - top)) / job.focal
-        out = 0.5 * wp.length(wp.vec2(float(job.width), float(job.height))) / job.focal + chord
-        bend = wp.abs(job.k1) * out + 3.5 * wp.abs(job.k2) * out * out * out
+        out = wp.sqrt(job.wide * job.wide + job.high * job.high) * wp.where(lost, 1.0, 1.42)
+        bend = 0.75 * wp.abs(job.k1) * out + 2.5 * wp.abs(job.k2) * out * out * out
         t.margin += job.focal * chord * chord * bend
-    behind = wp.min(t.p0[2], wp.min(t.p1[2], t.p2[2])) < _NEAR_M
-    if behind:
-        left = 0.0
-        top = 0.0
-        right = float(job.width)
-        bottom = float(job.height)
     if (
         right + t.margin < 0.0
         or bottom + t.margin < 0.0
@@ -168,21 +168,21 @@ def _triangle(
     t.row1 = wp.min(int(wp.floor(bottom + t.margin)), job.height - 1)
     if column0 > t.column1 or t.row0 > t.row1:
         return t
-    t.a = points[job.first_vertex + i0] - job.eye
-    ab = points[job.first_vertex + i1] - job.eye - t.a
-    ac = points[job.first_vertex + i2] - job.eye - t.a
+    t.a = world.points[job.first_vertex + i0] - job.eye
+    ab = world.points[job.first_vertex + i1] - job.eye - t.a
+    ac = world.points[job.first_vertex + i2] - job.eye - t.a
     t.normal = wp.cross(ab, ac)
     t.off = wp.dot(t.a, t.normal)
     square = wp.dot(t.normal, t.normal)
     if square < 1.0e-24:
         return t
     if t.off >= 0.0:  # seen from its back
-        surface = face_surface[job.first_face + f]
-        if surfaces[job.first_surface + surface].two_sided == 0:
+        surface = world.face_surface[job.first_face + f]
+        if world.surfaces[job.first_surface + surface].two_sided == 0:
             return t
     t.to_b = wp.cross(ac, t.normal) / square
     t.to_c = wp.cross(t.normal, ab) / square
-    t.wide = wp.where(t.column1 - column0 > 6 and not behind, 1, 0)
+    t.wide = wp.where(t.column1 - column0 > 6 and not lost, 1, 0)
     t.column0 = column0
     return t
 
@@ -218,135 +218,94 @@ def _meet(t: Triangle, ray: wp.vec3, before: float) -> wp.vec3:
 
 
 @wp.kernel
-def cover(
-    jobs: wp.array(dtype=Job),
-    surfaces: wp.array(dtype=Surface),
-    face_surface: wp.array(dtype=wp.int32),
-    points: wp.array(dtype=wp.vec3),
-    projected: wp.array(dtype=wp.vec3),
-    rays: wp.array(dtype=wp.vec3),
-    distances: wp.array(dtype=float),
-    faces: wp.array(dtype=wp.int32),
-    barys: wp.array(dtype=wp.vec2),
-):
+def cover(jobs: wp.array(dtype=Job), world: World, film: Film):
     """Every triangle goes to the pixels where it is the nearest so far. For one thread only."""
     j, f = wp.tid()
     job = jobs[j]
     if f >= job.faces:
         return
-    t = _triangle(job, f, 0.01, surfaces, face_surface, points, projected)
+    t = _triangle(job, f, 0.01, world, film)
     if t.column0 > t.column1:
         return
     for y in range(t.row0, t.row1 + 1):
         span = _row(job, t, y)
         for x in range(span[0], span[1] + 1):
             at = job.first_pixel + y * job.width + x
-            met = _meet(t, rays[at], distances[at])
+            met = _meet(t, film.rays[at], film.distances[at])
             if met[0] > 0.0:
-                distances[at] = met[0]
-                faces[at] = f
-                barys[at] = wp.vec2(met[1], met[2])
+                film.distances[at] = met[0]
+                film.faces[at] = f
+                film.barys[at] = wp.vec2(met[1], met[2])
 
 
 @wp.kernel
-def open_more(
-    jobs: wp.array(dtype=Job),
-    rays: wp.array(dtype=wp.vec3),
-    wanted: wp.array(dtype=wp.uint8),
-    first: int,
-    distances: wp.array2d(dtype=float),
-    faces: wp.array2d(dtype=wp.int32),
-):
+def open_more(jobs: wp.array(dtype=Job), film: Film, first: int, more: More):
     """How far the ground is along the further rays of the pixels that want them."""
     j, i = wp.tid()
     job = jobs[j]
     if i >= job.width * job.height:
         return
     at = job.first_pixel + i
-    if wanted[at] == wp.uint8(0):
+    if film.wanted[at] == wp.uint8(0):
         return
-    for s in range(distances.shape[0]):
-        ray = beside(job, rays[at], offset(first + s))
+    for s in range(more.distances.shape[0]):
+        ray = beside(job, film.rays[at], offset(first + s))
         distance = wp.float32(FAR_M)
         if ray[2] < 0.0:
             distance = wp.min(distance, -job.eye[2] / ray[2])
-        distances[s, at] = distance
-        faces[s, at] = -1
+        more.distances[s, at] = distance
+        more.faces[s, at] = -1
 
 
 @wp.kernel
-def cover_more(
-    jobs: wp.array(dtype=Job),
-    surfaces: wp.array(dtype=Surface),
-    face_surface: wp.array(dtype=wp.int32),
-    points: wp.array(dtype=wp.vec3),
-    projected: wp.array(dtype=wp.vec3),
-    rays: wp.array(dtype=wp.vec3),
-    wanted: wp.array(dtype=wp.uint8),
-    first: int,
-    distances: wp.array2d(dtype=float),
-    faces: wp.array2d(dtype=wp.int32),
-    barys: wp.array2d(dtype=wp.vec2),
-):
+def cover_more(jobs: wp.array(dtype=Job), world: World, film: Film, first: int, more: More):
     """As `cover`, for the further rays of the pixels that want them."""
     j, f = wp.tid()
     job = jobs[j]
     if f >= job.faces:
         return
-    t = _triangle(job, f, 0.55, surfaces, face_surface, points, projected)
+    t = _triangle(job, f, 0.55, world, film)
     if t.column0 > t.column1:
         return
     for y in range(t.row0, t.row1 + 1):
         span = _row(job, t, y)
         for x in range(span[0], span[1] + 1):
             at = job.first_pixel + y * job.width + x
-            if wanted[at] != wp.uint8(0):
-                for s in range(distances.shape[0]):
-                    ray = beside(job, rays[at], offset(first + s))
-                    met = _meet(t, ray, distances[s, at])
+            if film.wanted[at] != wp.uint8(0):
+                for s in range(more.distances.shape[0]):
+                    ray = beside(job, film.rays[at], offset(first + s))
+                    met = _meet(t, ray, more.distances[s, at])
                     if met[0] > 0.0:
-                        distances[s, at] = met[0]
-                        faces[s, at] = f
-                        barys[s, at] = wp.vec2(met[1], met[2])
+                        more.distances[s, at] = met[0]
+                        more.faces[s, at] = f
+                        more.barys[s, at] = wp.vec2(met[1], met[2])
 
 
 @wp.kernel
-def settle(
-    jobs: wp.array(dtype=Job),
-    face_surface: wp.array(dtype=wp.int32),
-    normals: wp.array(dtype=wp.vec3),
-    rays: wp.array(dtype=wp.vec3),
-    distances: wp.array(dtype=float),
-    tags: wp.array(dtype=wp.int32),
-    faces: wp.array(dtype=wp.int32),
-    barys: wp.array(dtype=wp.vec2),
-    places: wp.array(dtype=wp.vec3),
-    directions: wp.array(dtype=wp.vec3),
-    depths: wp.array(dtype=float),
-):
+def settle(jobs: wp.array(dtype=Job), world: World, film: Film):
     """Place, normal and tag of what every pixel shows, as `kernels.see` gives them."""
     j, i = wp.tid()
     job = jobs[j]
     if i >= job.width * job.height:
         return
     at = job.first_pixel + i
-    ray = rays[at]
+    ray = film.rays[at]
     hit = Hit()
-    hit.face = faces[at]
-    hit.distance = distances[at]
+    hit.face = film.faces[at]
+    hit.distance = film.distances[at]
     hit.where = job.eye + ray * hit.distance
     if hit.face >= 0:
-        hit.u = barys[at][0]
-        hit.v = barys[at][1]
-        hit.tag = FIRST_TAG + face_surface[job.first_face + hit.face]
+        hit.u = film.barys[at][0]
+        hit.v = film.barys[at][1]
+        hit.tag = FIRST_TAG + world.face_surface[job.first_face + hit.face]
         hit.flat = flat_normal(job, hit.face, ray)
-        directions[at] = smooth_normal(job, hit, normals, ray)
+        film.directions[at] = smooth_normal(job, world, hit)
     elif hit.distance < FAR_M:
         hit.tag = GROUND_TAG
-        directions[at] = wp.vec3(0.0, 0.0, 1.0)
+        film.directions[at] = wp.vec3(0.0, 0.0, 1.0)
     else:
         hit.tag = NO_TAG
-        directions[at] = -ray
-    tags[at] = hit.tag
-    places[at] = hit.where
-    depths[at] = hit.distance * wp.dot(ray, job.forward)
+        film.directions[at] = -ray
+    film.tags[at] = hit.tag
+    film.places[at] = hit.where
+    film.depths[at] = hit.distance * wp.dot(ray, job.forward)

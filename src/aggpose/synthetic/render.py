@@ -17,33 +17,48 @@ import warp as wp
 
 from aggpose.synthetic import kernels, raster, samples
 from aggpose.synthetic.camera import Camera
+from aggpose.synthetic.ground_pictures import Grounds
 from aggpose.synthetic.mesh import Scene
-from aggpose.synthetic.optics import Job
-from aggpose.synthetic.packing import Geometry, Grounds, make_job, pack
+from aggpose.synthetic.optics import Film, Glow, Job, More
+from aggpose.synthetic.packing import Geometry, make_job, pack
 
 
 @dataclass(frozen=True)
 class Quality:
     """How much work goes into a picture.
 
-    over: further rays in pixels where surfaces meet. light_step: px of the picture for each pixel
-    whose light is asked for. shadow_rays: for each of these and each lamp; room_rays: for the light
-    of the room. smoothing: rounds of smoothing the light. times: most moments of the exposure.
+    over: further rays in pixels where surfaces meet, an even number. light_step: px of the picture
+    for each pixel whose light is asked for. shadow_rays: of each of these, for all lamps together,
+    but at least one for each; room_rays: for the light of the room. smoothing: rounds of smoothing
+    the light. times: most moments of the exposure.
     """
 
-    over: int = 3
+    over: int = 4
     light_step: int = 2
     shadow_rays: int = 2
     room_rays: int = 1
-    smoothing: int = 3
+    smoothing: int = 2
     times: int = 12
 
 
 QUALITIES = {
     "fast": Quality(),
-    "clip": Quality(over=8, shadow_rays=6, room_rays=8, times=16),
+    "clip": Quality(over=8, shadow_rays=6, room_rays=8, smoothing=3, times=16),
 }
 """``fast``: for training pictures of about 192 to 320 px; ``clip``: large and smooth."""
+
+
+_FILM = {
+    **{"tags": wp.int32, "faces": wp.int32, "barys": wp.vec2, "places": wp.vec3},
+    **{"directions": wp.vec3, "depths": wp.float32, "rays": wp.vec3, "distances": wp.float32},
+    **{"colours": wp.vec3, "parts": wp.uint8, "wanted": wp.uint8},
+    **{"sums": wp.vec3, "infants": wp.float32},
+}
+_GLOW = {
+    **{"tags": wp.int32, "places": wp.vec3, "directions": wp.vec3},
+    **{"seen": wp.vec3, "blocker": wp.vec3, "room": wp.vec3},
+}
+_MORE = {"distances": wp.float32, "faces": wp.int32, "barys": wp.vec2}
 
 
 @dataclass(frozen=True)
@@ -93,22 +108,22 @@ class Renderer:
 
     def _batch(self, jobs: Sequence[tuple[Scene, Camera]], q: Quality) -> list[Frame]:
         geometry = self._prepare(_different(scene for scene, _ in jobs))
-        table, pixels, lights = self._table(geometry, jobs, q.light_step)
-        widest = max(camera.size[0] * camera.size[1] for _, camera in jobs)
-        light_widest = max(job.light_width * job.light_height for job in table)
+        table = self._table(geometry, jobs, q.light_step)
+        world, film = geometry.world, self._film(table)
         tables: Any = wp.array(table, dtype=Job, device=self.device)
-        see = self._see(geometry, table, tables, (len(jobs), widest), pixels)
-        light = self._light(geometry, tables, len(jobs), light_widest, lights, see, q)
-        colours, parts = self._new("colours", pixels, wp.vec3), self._new("parts", pixels, wp.uint8)
-        common = [tables, geometry.lamps, geometry.surfaces, geometry.looks, geometry.fields]
-        self._run(
-            kernels.shade,
-            (len(jobs), widest),
-            [*common, see["tags"], see["faces"], see["barys"], see["places"]],
-            [see["directions"], *light, colours, parts],
-        )
-        infants = self._sample(geometry, common, (len(jobs), widest), see, light, colours, q)
-        return self._frames(jobs, colours, parts, infants, see["depths"])
+        size = (len(jobs), max(job.width * job.height for job in table))
+        if self.by_triangles:
+            counts = geometry.counts.max(axis=0)
+            self._run(raster.open_rays, size, tables, film)
+            self._run(raster.project, (len(jobs), int(counts[0])), tables, world, film)
+            self._run(raster.cover, (len(jobs), int(counts[1])), tables, world, film)
+            self._run(raster.settle, size, tables, world, film)
+        else:
+            self._run(kernels.see, size, tables, world, film)
+        glow = self._light(world, table, tables, film, q)
+        self._run(kernels.shade, size, tables, world, glow, film)
+        self._sample(geometry, tables, size, film, glow, q)
+        return self._frames(jobs, film)
 
     def visible(
         self, scene: Scene, camera: Camera, points: np.ndarray, slack: np.ndarray
@@ -134,14 +149,14 @@ class Renderer:
             ids += [geometry.meshes[number].id] * len(own)
             eyes += [camera.position] * len(own)
             used.append(geometry)  # its trees must live until the rays are cast
-        free = wp.empty(len(ids), dtype=wp.uint8, device=self.device)
-        inputs: list[Any] = [
+        free: Any = wp.empty(len(ids), dtype=wp.uint8, device=self.device)
+        inputs: tuple[Any, ...] = (
             wp.array(np.array(ids, np.uint64), dtype=wp.uint64, device=self.device),
             wp.array(np.array(eyes, np.float32), dtype=wp.vec3, device=self.device),
             wp.array(np.concatenate(points).astype(np.float32), dtype=wp.vec3, device=self.device),
             wp.array(np.concatenate(slack).astype(np.float32), dtype=float, device=self.device),
-        ]
-        self._run(samples.look_through, len(ids), inputs, [free])
+        )
+        self._run(samples.look_through, len(ids), *inputs, free)
         ends = np.cumsum([len(own) for own in points])[:-1]
         return [part.astype(bool) for part in np.split(free.numpy(), ends)]
 
@@ -155,176 +170,108 @@ class Renderer:
 
     def _table(
         self, geometry: Geometry, jobs: Sequence[tuple[Scene, Camera]], step: int
-    ) -> tuple[list[Any], int, int]:
-        """The jobs, and how many pixels the pictures and the lights' pictures have in all."""
-        table, pixels, lights, corners = [], 0, 0, 0
+    ) -> list[Any]:
+        """The jobs, with the places of their pixels in the batch."""
+        table: list[Any] = []
+        pixels = lights = corners = 0
         for scene, camera in jobs:
             number = next(n for n, s in enumerate(geometry.scenes) if s is scene)
-            job = make_job(geometry, number, camera, self._grounds.of(scene.ground), step)
+            job = make_job(geometry, number, camera, self._grounds.of(scene.ground, camera), step)
             job.first_pixel, job.first_light_pixel, job.first_corner = pixels, lights, corners
             corners += job.vertices
             pixels += job.width * job.height
             lights += job.light_width * job.light_height
             table.append(job)
-        return table, pixels, lights
+        return table
 
-    def _see(
-        self,
-        geometry: Geometry,
-        table: list[Any],
-        tables: Any,
-        size: tuple[int, int],
-        pixels: int,
-    ) -> dict[str, Any]:
-        """What the middle of every pixel shows: by rays on a GPU, by triangles on a CPU."""
-        kinds = {
-            "tags": wp.int32,
-            "faces": wp.int32,
-            "barys": wp.vec2,
-            "places": wp.vec3,
-            "directions": wp.vec3,
-            "depths": wp.float32,
-        }
-        seen = {name: self._new(name, pixels, kind) for name, kind in kinds.items()}
-        known = [geometry.surfaces, geometry.face_surface]
-        if not self.by_triangles:
-            inputs = [tables, *known, geometry.normals]
-            self._run(kernels.see, size, inputs, list(seen.values()))
-            return seen
-        rays, far = self._new("rays", pixels, wp.vec3), self._new("far", pixels, wp.float32)
-        corners = self._new("corners", sum(job.vertices for job in table), wp.vec3)
-        vertices, faces = max(j.vertices for j in table), max(j.faces for j in table)
-        self._run(raster.open_rays, size, [tables], [rays, far, seen["faces"]])
-        self._run(raster.project, (size[0], vertices), [tables, geometry.points], [corners])
-        self._run(
-            raster.cover,
-            (size[0], faces),
-            [tables, *known, geometry.points, corners, rays],
-            [far, seen["faces"], seen["barys"]],
-        )
-        inputs = [tables, geometry.face_surface, geometry.normals, rays, far]
-        self._run(raster.settle, size, inputs, list(seen.values()))
-        return seen
+    def _film(self, table: Sequence[Any]) -> Any:
+        film: Any = Film()
+        pixels = sum(job.width * job.height for job in table)
+        for name, kind in _FILM.items():
+            setattr(film, name, self._new(name, pixels, kind))
+        film.corners = self._new("corners", sum(job.vertices for job in table), wp.vec3)
+        return film
 
-    def _light(
-        self,
-        geometry: Geometry,
-        tables: Any,
-        count: int,
-        widest: int,
-        lights: int,
-        see: dict[str, Any],
-        q: Quality,
-    ) -> list[Any]:
+    def _light(self, world: Any, table: Sequence[Any], tables: Any, film: Any, q: Quality) -> Any:
         """Shares of the lamps and of the room, smoothed."""
-        at = [self._new("light tags", lights, wp.int32)]
-        at += [self._new(name, lights, wp.vec3) for name in ("light places", "light directions")]
-        one = [self._new(name, lights, wp.vec3) for name in ("seen", "blocker", "room")]
-        two = [self._new(name, lights, wp.vec3) for name in ("seen2", "blocker2", "room2")]
-        known = [tables, geometry.lamps]
-        inputs = [*known, see["tags"], see["places"], see["directions"]]
-        inputs += [q.shadow_rays, q.room_rays, 1 if q.smoothing else 0]
-        self._run(kernels.light_up, (count, widest), inputs, [*at, *one])
+        widest = max(job.light_width * job.light_height for job in table)
+        size = (len(table), widest)
+        pixels = sum(job.light_width * job.light_height for job in table)
+        one: Any = Glow()
+        two: Any = Glow()
+        for name, kind in _GLOW.items():
+            setattr(one, name, self._new(f"glow {name}", pixels, kind))
+            shared = name in ("tags", "places", "directions")
+            own = getattr(one, name) if shared else self._new(f"glow {name} 2", pixels, kind)
+            setattr(two, name, own)
+        skip = 1 if q.smoothing else 0
+        rays = (q.shadow_rays, q.room_rays, skip)
+        self._run(kernels.light_up, size, tables, world, film, *rays, one)
         for n in range(q.smoothing):
-            inputs = [*known, *at, 2 if n == 0 else 1, 2**n, *one]
-            self._run(kernels.smooth, (count, widest), inputs, two)
+            self._run(kernels.smooth, size, tables, world, 2 if n == 0 else 1, 2**n, one, two)
             one, two = two, one
-        return [*at, one[0], one[2]]
+        return one
 
     def _sample(
         self,
         geometry: Geometry,
-        common: list[Any],
-        size: tuple[int, int],
-        see: dict[str, Any],
-        light: list[Any],
-        colours: Any,
-        q: Quality,
-    ) -> Any:
-        """More rays at edges, and through the exposure where things move; the infant's share."""
-        pixels = len(colours)
-        wanted = self._new("wanted", pixels, wp.uint8)
-        sums, infants = self._new("sums", pixels, wp.vec3), self._new("infants", pixels, wp.float32)
-        sums.zero_()
-        infants.zero_()
-        tables, tags = common[0], see["tags"]
-        inputs = [tables, tags, see["depths"], see["directions"]]
-        self._run(samples.mark_edges, size, inputs, [wanted])
-        times, most = [0.0], 0
-        if geometry.motion is not None:
-            furthest = wp.zeros(1, dtype=wp.int32, device=self.device)
-            inputs = [tables, geometry.motion, tags, see["faces"], see["barys"], see["places"]]
-            self._run(samples.mark_moving, size, inputs, [wanted, furthest])
-            most = int(furthest.numpy()[0])
-            if not self.by_triangles:
-                most = max(most, 1)
-        if most:
-            # one moment for every 1.3 px of the way, so that no moment stands out
-            many = min(max(q.over + 1, round(most / 1.3)), q.times)
-            many = many if self.by_triangles else q.times
-            times = [(n + 0.5) / many - 0.5 for n in range(many)]
-        each = 1 if most else q.over
-        known = [wanted, tags, see["places"], *light, colours]
-        still = [
-            *common,
-            geometry.face_surface,
-            geometry.normals,
-            geometry.motion or geometry.middle,
-        ]
-        for n, time in enumerate(times):
-            if most:
-                self._move(geometry, time)
-            given = self._more(geometry, tables, size, wanted, n, each)
-            inputs = [*still, time, 1 if most else 0, n, each, *given, *known]
-            self._run(samples.sample, size, inputs, [sums, infants])
-        if most:
-            self._move(geometry, 0.0)
-        inputs = [tables, geometry.surfaces, len(times) * each, tags, wanted, sums]
-        self._run(samples.finish, size, inputs, [infants, colours])
-        return infants
-
-    def _more(
-        self,
-        geometry: Geometry,
         tables: Any,
         size: tuple[int, int],
-        wanted: Any,
-        first: int,
-        each: int,
-    ) -> list[Any]:
-        """What further rays meet, on a CPU; on a GPU they are cast where they are used."""
-        pixels = len(wanted) if self.by_triangles else 1
-        kinds = {"more far": wp.float32, "more faces": wp.int32, "more barys": wp.vec2}
-        far, faces, barys = (self._new(k, (each, pixels), kind) for k, kind in kinds.items())
-        if not self.by_triangles:
-            return [0, self._new("rays", 1, wp.vec3), far, faces, barys]
-        rays, corners = self._kept["rays"], self._kept["corners"]
-        counts = geometry.counts.max(axis=0)
-        if geometry.motion is not None:
-            inputs = [tables, geometry.points]
-            self._run(raster.project, (size[0], int(counts[0])), inputs, [corners])
-        self._run(raster.open_more, size, [tables, rays, wanted, first], [far, faces])
-        inputs = [tables, geometry.surfaces, geometry.face_surface, geometry.points, corners, rays]
-        inputs += [wanted, first]
-        self._run(raster.cover_more, (size[0], int(counts[1])), inputs, [far, faces, barys])
-        return [1, rays, far, faces, barys]
+        film: Any,
+        glow: Any,
+        q: Quality,
+    ) -> None:
+        """More rays at edges, and through the exposure where things move."""
+        world = geometry.world
+        film.sums.zero_()
+        film.infants.zero_()
+        self._run(samples.mark_edges, size, tables, film)
+        times = self._times(geometry, tables, size, film, q) if geometry.moves else ()
+        each = 1 if times else q.over
+        more: Any = More()
+        pixels = len(film.tags) if self.by_triangles else 1
+        for name, kind in _MORE.items():
+            setattr(more, name, self._new(f"more {name}", (each, pixels), kind))
+        counts = [int(n) for n in geometry.counts.max(axis=0)]
+        for n, time in enumerate(times or (0.0,)):
+            if times:
+                self._move(geometry, time)
+            if self.by_triangles:
+                if times:
+                    self._run(raster.project, (size[0], counts[0]), tables, world, film)
+                self._run(raster.open_more, size, tables, film, n, more)
+                self._run(raster.cover_more, (size[0], counts[1]), tables, world, film, n, more)
+            known = (int(bool(times)), n, each, int(self.by_triangles))
+            self._run(samples.sample, size, tables, world, glow, time, *known, more, film)
+        if times:
+            self._move(geometry, 0.0)
+        self._run(samples.finish, size, tables, world, max(len(times), 1) * each, film)
+
+    def _times(
+        self, geometry: Geometry, tables: Any, size: tuple[int, int], film: Any, q: Quality
+    ) -> tuple[float, ...]:
+        """Moments of the exposure, -0.5 to 0.5, at which to look; none where nothing moves."""
+        furthest: Any = wp.zeros(1, dtype=wp.int32, device=self.device)
+        self._run(samples.mark_moving, size, tables, geometry.world, film, furthest)
+        many = q.times
+        if self.by_triangles:
+            most = int(furthest.numpy()[0])
+            if most == 0:
+                return ()
+            # one moment for every 1.6 px of the way, so that no moment stands out
+            many = min(max(q.over, 2 * round(most / 3.2)), q.times)
+        return tuple((n + 0.5) / many - 0.5 for n in range(many))
 
     def _move(self, geometry: Geometry, time: float) -> None:
-        inputs = [geometry.middle, geometry.motion, time]
-        self._run(kernels.advance, len(geometry.points), inputs, [geometry.points])
+        world = geometry.world
+        inputs = (geometry.middle, world.motion, time, world.points)
+        self._run(kernels.advance, len(world.points), *inputs)
         if not self.by_triangles or time == 0.0:
             for mesh in geometry.meshes:
                 mesh.refit()
 
-    def _frames(
-        self,
-        jobs: Sequence[tuple[Scene, Camera]],
-        colours: Any,
-        parts: Any,
-        infants: Any,
-        depths: Any,
-    ) -> list[Frame]:
-        arrays = [a.numpy() for a in (colours, parts, infants, depths)]
+    def _frames(self, jobs: Sequence[tuple[Scene, Camera]], film: Any) -> list[Frame]:
+        arrays = [a.numpy() for a in (film.colours, film.parts, film.infants, film.depths)]
         frames, start = [], 0
         for _, camera in jobs:
             width, height = camera.size
@@ -342,8 +289,8 @@ class Renderer:
             kept = self._kept[name] = wp.zeros(whole, dtype=kind, device=self.device)
         return kept
 
-    def _run(self, kernel: Any, size: Any, inputs: list[Any], outputs: list[Any]) -> None:
-        wp.launch(kernel, dim=size, inputs=inputs, outputs=outputs, device=self.device)
+    def _run(self, kernel: Any, size: Any, *inputs: Any) -> None:
+        wp.launch(kernel, dim=size, inputs=inputs, device=self.device)
 
 
 def _moves(scene: Scene) -> bool:

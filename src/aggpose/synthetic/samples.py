@@ -9,7 +9,6 @@ A further ray takes the colour that the same place already has in the picture, i
 
 import warp as wp
 
-from aggpose.synthetic.light import lit, told_near
 from aggpose.synthetic.mesh import INFANT
 from aggpose.synthetic.optics import (
     FAR_M,
@@ -17,10 +16,12 @@ from aggpose.synthetic.optics import (
     GROUND_TAG,
     NO_TAG,
     OPTIONS,
+    Film,
+    Glow,
     Hit,
     Job,
-    Lamp,
-    Surface,
+    More,
+    World,
     beside,
     cast,
     flat_normal,
@@ -29,8 +30,7 @@ from aggpose.synthetic.optics import (
     ray_of,
     smooth_normal,
 )
-from aggpose.synthetic.patterns import Look
-from aggpose.synthetic.shading import paint
+from aggpose.synthetic.shading import paint, radiance
 
 wp.set_module_options(OPTIONS)
 
@@ -38,22 +38,17 @@ _INFANT = wp.constant(INFANT)
 
 
 @wp.func
-def moved(job: Job, hit: Hit, motion: wp.array(dtype=wp.vec3)) -> wp.vec3:
+def moved(job: Job, world: World, hit: Hit) -> wp.vec3:
     """m, how far a place goes during the exposure."""
     i = job.first_vertex + wp.mesh_get_index(job.mesh, 3 * hit.face)
     j = job.first_vertex + wp.mesh_get_index(job.mesh, 3 * hit.face + 1)
     k = job.first_vertex + wp.mesh_get_index(job.mesh, 3 * hit.face + 2)
-    return motion[i] * hit.u + motion[j] * hit.v + motion[k] * (1.0 - hit.u - hit.v)
+    way = world.motion[i] * hit.u + world.motion[j] * hit.v
+    return way + world.motion[k] * (1.0 - hit.u - hit.v)
 
 
 @wp.kernel
-def mark_edges(
-    jobs: wp.array(dtype=Job),
-    tags: wp.array(dtype=wp.int32),
-    depths: wp.array(dtype=float),
-    directions: wp.array(dtype=wp.vec3),
-    wanted: wp.array(dtype=wp.uint8),
-):
+def mark_edges(jobs: wp.array(dtype=Job), film: Film):
     """Pixels beside another surface, beside a step in depth, or in a sharp fold."""
     j, i = wp.tid()
     job = jobs[j]
@@ -66,30 +61,24 @@ def mark_edges(
     right = at + wp.where(x < job.width - 1, 1, 0)
     above = at - wp.where(y > 0, job.width, 0)
     below = at + wp.where(y < job.height - 1, job.width, 0)
-    tag = tags[at]
-    edge = tags[left] != tag or tags[right] != tag or tags[above] != tag or tags[below] != tag
+    tag = film.tags[at]
+    edge = film.tags[left] != tag or film.tags[right] != tag
+    edge = edge or film.tags[above] != tag or film.tags[below] != tag
     if not edge and tag >= FIRST_TAG:
         # planes are straight in the inverse of depth
-        here = 2.0 / depths[at]
-        across = wp.abs(1.0 / depths[left] + 1.0 / depths[right] - here)
-        down = wp.abs(1.0 / depths[above] + 1.0 / depths[below] - here)
-        edge = wp.max(across, down) * depths[at] > 6.0 / job.focal
-        normal = directions[at]
-        edge = edge or wp.dot(normal, directions[right]) < 0.3
-        edge = edge or wp.dot(normal, directions[below]) < 0.3
-    wanted[at] = wp.uint8(wp.where(edge, 1, 0))
+        here = 2.0 / film.depths[at]
+        across = wp.abs(1.0 / film.depths[left] + 1.0 / film.depths[right] - here)
+        down = wp.abs(1.0 / film.depths[above] + 1.0 / film.depths[below] - here)
+        edge = wp.max(across, down) * film.depths[at] > 6.0 / job.focal
+        normal = film.directions[at]
+        edge = edge or wp.dot(normal, film.directions[right]) < 0.3
+        edge = edge or wp.dot(normal, film.directions[below]) < 0.3
+    film.wanted[at] = wp.uint8(wp.where(edge, 1, 0))
 
 
 @wp.kernel
 def mark_moving(
-    jobs: wp.array(dtype=Job),
-    motion: wp.array(dtype=wp.vec3),
-    tags: wp.array(dtype=wp.int32),
-    faces: wp.array(dtype=wp.int32),
-    barys: wp.array(dtype=wp.vec2),
-    places: wp.array(dtype=wp.vec3),
-    wanted: wp.array(dtype=wp.uint8),
-    furthest: wp.array(dtype=wp.int32),
+    jobs: wp.array(dtype=Job), world: World, film: Film, furthest: wp.array(dtype=wp.int32)
 ):
     """Pixels over which something goes during the exposure, and the longest way, px."""
     j, i = wp.tid()
@@ -97,15 +86,15 @@ def mark_moving(
     if i >= job.width * job.height:
         return
     at = job.first_pixel + i
-    if tags[at] < FIRST_TAG:
+    if film.tags[at] < FIRST_TAG:
         return
     hit = Hit()
-    hit.face = faces[at]
-    hit.u = barys[at][0]
-    hit.v = barys[at][1]
-    way = moved(job, hit, motion) * 0.5
-    start = pixel_of(job, places[at] - way)
-    way2 = pixel_of(job, places[at] + way) - start
+    hit.face = film.faces[at]
+    hit.u = film.barys[at][0]
+    hit.v = film.barys[at][1]
+    way = moved(job, world, hit) * 0.5
+    start = pixel_of(job, film.places[at] - way)
+    way2 = pixel_of(job, film.places[at] + way) - start
     far = wp.length(way2)
     if far < 0.6:
         return
@@ -119,18 +108,11 @@ def mark_moving(
             c = x + (k & 1)
             r = y + (k >> 1)
             if c >= 0 and c < job.width and r >= 0 and r < job.height:
-                wanted[job.first_pixel + r * job.width + c] = wp.uint8(1)
+                film.wanted[job.first_pixel + r * job.width + c] = wp.uint8(1)
 
 
 @wp.func
-def _known(
-    job: Job,
-    tag: int,
-    where: wp.vec3,
-    pixel: wp.vec2,
-    tags: wp.array(dtype=wp.int32),
-    places: wp.array(dtype=wp.vec3),
-) -> int:
+def _known(job: Job, tag: int, where: wp.vec3, pixel: wp.vec2, film: Film) -> int:
     """The pixel next to `pixel` that shows this place, or -1."""
     x = int(wp.floor(pixel[0] + 0.5))
     y = int(wp.floor(pixel[1] + 0.5))
@@ -141,44 +123,45 @@ def _known(
         r = y + k / 3 - 1
         if c >= 0 and c < job.width and r >= 0 and r < job.height:
             other = job.first_pixel + r * job.width + c
-            if tags[other] == tag:
-                apart = wp.length(places[other] - where)
+            if film.tags[other] == tag:
+                apart = wp.length(film.places[other] - where)
                 if apart < best:
                     best = apart
                     found = other
     return found
 
 
+@wp.func
+def _given(job: Job, world: World, ray: wp.vec3, more: More, s: int, at: int) -> Hit:
+    """What `raster` has found for a further ray."""
+    hit = Hit()
+    hit.distance = more.distances[s, at]
+    hit.face = more.faces[s, at]
+    hit.where = job.eye + ray * hit.distance
+    hit.flat = -ray
+    if hit.face >= 0:
+        hit.tag = FIRST_TAG + world.face_surface[job.first_face + hit.face]
+        hit.u = more.barys[s, at][0]
+        hit.v = more.barys[s, at][1]
+        hit.flat = flat_normal(job, hit.face, ray)
+    elif hit.distance < FAR_M:
+        hit.tag = GROUND_TAG
+        hit.flat = wp.vec3(0.0, 0.0, 1.0)
+    return hit
+
+
 @wp.kernel
 def sample(
     jobs: wp.array(dtype=Job),
-    lamps: wp.array(dtype=Lamp),
-    surfaces: wp.array(dtype=Surface),
-    looks: wp.array(dtype=Look),
-    fields: wp.array2d(dtype=float),
-    face_surface: wp.array(dtype=wp.int32),
-    normals: wp.array(dtype=wp.vec3),
-    motion: wp.array(dtype=wp.vec3),
+    world: World,
+    glow: Glow,
     time: float,
     moving: int,
     first: int,
     count: int,
     given: int,
-    rays: wp.array(dtype=wp.vec3),
-    distances: wp.array2d(dtype=float),
-    faces: wp.array2d(dtype=wp.int32),
-    barys: wp.array2d(dtype=wp.vec2),
-    wanted: wp.array(dtype=wp.uint8),
-    tags: wp.array(dtype=wp.int32),
-    places: wp.array(dtype=wp.vec3),
-    light_tags: wp.array(dtype=wp.int32),
-    light_places: wp.array(dtype=wp.vec3),
-    light_directions: wp.array(dtype=wp.vec3),
-    seen: wp.array(dtype=wp.vec3),
-    room: wp.array(dtype=wp.vec3),
-    colours: wp.array(dtype=wp.vec3),
-    sums: wp.array(dtype=wp.vec3),
-    infants: wp.array(dtype=float),
+    more: More,
+    film: Film,
 ):
     """Rays `first` to `first + count` of every pixel that is wanted, added to its sums.
 
@@ -190,86 +173,39 @@ def sample(
     if i >= job.width * job.height:
         return
     at = job.first_pixel + i
-    if wanted[at] == wp.uint8(0):
+    if film.wanted[at] == wp.uint8(0):
         return
     total = wp.vec3(0.0, 0.0, 0.0)
     infant = wp.float32(0.0)
     for s in range(count):
         by = offset(first + s)
         pixel = wp.vec2(float(i % job.width) + by[0], float(i / job.width) + by[1])
-        ray = ray_of(job, pixel[0], pixel[1])
         hit = Hit()
         if given == 0:
-            hit = cast(job, surfaces, face_surface, ray)
+            hit = cast(job, world, ray_of(job, pixel[0], pixel[1]))
         else:
-            ray = beside(job, rays[at], by)
-            hit.distance = distances[s, at]
-            hit.face = faces[s, at]
-            hit.where = job.eye + ray * hit.distance
-            if hit.face >= 0:
-                hit.tag = FIRST_TAG + face_surface[job.first_face + hit.face]
-                hit.u = barys[s, at][0]
-                hit.v = barys[s, at][1]
-                hit.flat = flat_normal(job, hit.face, ray)
-            elif hit.distance < FAR_M:
-                hit.tag = GROUND_TAG
-                hit.flat = wp.vec3(0.0, 0.0, 1.0)
+            hit = _given(job, world, beside(job, film.rays[at], by), more, s, at)
         if hit.tag >= FIRST_TAG:
-            if surfaces[job.first_surface + hit.tag - FIRST_TAG].part == _INFANT:
+            if world.surfaces[job.first_surface + hit.tag - FIRST_TAG].part == _INFANT:
                 infant += 1.0
             if moving != 0:
-                hit.where = hit.where - moved(job, hit, motion) * time
+                hit.where = hit.where - moved(job, world, hit) * time
                 pixel = pixel_of(job, hit.where)
         known = wp.int32(-1)
         if hit.tag != NO_TAG:
-            known = _known(job, hit.tag, hit.where, pixel, tags, places)
+            known = _known(job, hit.tag, hit.where, pixel, film)
         if known >= 0:
-            total += colours[known]
+            total += film.colours[known]
         else:
-            normal = smooth_normal(job, hit, normals, ray)
-            look = paint(job, hit, normal, surfaces, looks, fields)
-            if hit.tag == NO_TAG:
-                total += look.colour
-            else:
-                told = told_near(
-                    job,
-                    lamps,
-                    hit.tag,
-                    hit.where,
-                    normal,
-                    pixel,
-                    light_tags,
-                    light_places,
-                    light_directions,
-                    seen,
-                    room,
-                )
-                total += lit(
-                    job,
-                    lamps,
-                    told,
-                    hit.where,
-                    look.normal,
-                    look.colour,
-                    look.wrap,
-                    look.shine,
-                    look.gloss,
-                )
-    sums[at] = sums[at] + total
-    infants[at] = infants[at] + infant
+            normal = smooth_normal(job, world, hit)
+            look = paint(job, hit, normal, world)
+            total += radiance(job, world, hit, normal, look, pixel, glow)
+    film.sums[at] = film.sums[at] + total
+    film.infants[at] = film.infants[at] + infant
 
 
 @wp.kernel
-def finish(
-    jobs: wp.array(dtype=Job),
-    surfaces: wp.array(dtype=Surface),
-    count: int,
-    tags: wp.array(dtype=wp.int32),
-    wanted: wp.array(dtype=wp.uint8),
-    sums: wp.array(dtype=wp.vec3),
-    infants: wp.array(dtype=float),
-    colours: wp.array(dtype=wp.vec3),
-):
+def finish(jobs: wp.array(dtype=Job), world: World, count: int, film: Film):
     """The means of the rays; the infant's share of each pixel."""
     j, i = wp.tid()
     job = jobs[j]
@@ -277,15 +213,15 @@ def finish(
         return
     at = job.first_pixel + i
     infant = wp.float32(0.0)
-    tag = tags[at]
+    tag = film.tags[at]
     surface = wp.max(job.first_surface + tag - FIRST_TAG, 0)
-    if tag >= FIRST_TAG and surfaces[surface].part == _INFANT:
+    if tag >= FIRST_TAG and world.surfaces[surface].part == _INFANT:
         infant = 1.0
-    if wanted[at] != wp.uint8(0):
+    if film.wanted[at] != wp.uint8(0):
         every = float(count) + 1.0
-        colours[at] = (colours[at] + sums[at]) / every
-        infant = (infant + infants[at]) / every
-    infants[at] = infant
+        film.colours[at] = (film.colours[at] + film.sums[at]) / every
+        infant = (infant + film.infants[at]) / every
+    film.infants[at] = infant
 
 
 @wp.kernel

@@ -17,13 +17,14 @@ class SensorSettings:
     """One camera in one room.
 
     exposure: factor on linear light. metered: mean linear light that the camera's automatic first
-    brings the picture to, or None: not for clips, whose light would pump. white_balance: factors on red, green, blue. monochrome: one
-    channel, as of an infrared monitor. vignette: share of light lost in the corners. blur_px:
-    deviation of the lens's blur. shake_px: (x, y) px that the camera turns during the exposure.
-    shot_noise: deviation of the noise at linear 1, falling with the root of light; read_noise:
-    deviation in the dark. denoise_px: deviation of the blur that hides noise. shoulder: where
-    highlights begin to be compressed, 0 to 1. contrast: of the S curve, 0 none. saturation: 1 as it
-    is. sharpen: strength of the unsharp mask, radius 1 px. jpeg_quality: 1 to 100, or None.
+    brings the picture to, or None: not for clips, whose light would pump. white_balance: factors on
+    red, green, blue. monochrome: one channel, as of an infrared monitor. vignette: share of light
+    lost in the corners. blur_px: deviation of the lens's blur. shake_px: (x, y) px that the camera
+    turns during the exposure. shot_noise: deviation of the noise at linear 1, falling with the root
+    of light; read_noise: deviation in the dark. denoise_px: deviation of the blur that hides noise.
+    shoulder: where highlights begin to be compressed, 0 to 1. contrast: of the S curve, 0 none.
+    saturation: 1 as it is. sharpen: strength of the unsharp mask, radius 1 px. jpeg_quality: 1 to
+    100, or None.
     """
 
     exposure: float = 1.0

@@ -5,12 +5,13 @@
 
 import warp as wp
 
-from aggpose.synthetic.mesh import FIELDS, GARMENT, GROUND, INFANT, NOTHING
-from aggpose.synthetic.optics import FIRST_TAG, GROUND_TAG, NO_TAG, Hit, Job, Surface
+from aggpose.synthetic.light import lit, told_near
+from aggpose.synthetic.mesh import FIELDS, GARMENT, INFANT, NOTHING
+from aggpose.synthetic.optics import FIRST_TAG, GROUND_TAG, NO_TAG, Glow, Hit, Job, Surface, World
 from aggpose.synthetic.patterns import Look, cloth_colour, fade, folds, mix, noise, step
+from aggpose.synthetic.texels import Paint, ground
 
 _NOTHING = wp.constant(NOTHING)
-_GROUND = wp.constant(GROUND)
 _INFANT = wp.constant(INFANT)
 _GARMENT = wp.constant(GARMENT)
 _GARMENT0 = wp.constant(FIELDS.index("garment0"))
@@ -26,18 +27,6 @@ _EYE = wp.constant(FIELDS.index("eye"))
 _FLUSH = wp.constant(FIELDS.index("flush"))
 _BLOTCH = wp.constant(FIELDS.index("blotch"))
 _CREASE = wp.constant(FIELDS.index("crease"))
-
-
-@wp.struct
-class Paint:
-    """How a place looks: colour linear RGB, normal, and what `light.lit` asks for."""
-
-    part: int
-    colour: wp.vec3
-    normal: wp.vec3
-    wrap: float
-    shine: float
-    gloss: float
 
 
 @wp.struct
@@ -63,56 +52,18 @@ def rest_of(fields: wp.array2d(dtype=float), row: int) -> wp.vec3:
 
 
 @wp.func
-def _mirrored(n: int, size: int) -> int:
-    m = n
-    if m < 0:
-        m = -1 - m
-    if m >= size:
-        twice = 2 * size
-        m = m % twice
-        if m >= size:
-            m = twice - 1 - m
-    return m
+def _rest(world: World, c: Corner) -> wp.vec3:
+    """m, the place at rest."""
+    rest = rest_of(world.fields, c.i) * c.u + rest_of(world.fields, c.j) * c.v
+    return rest + rest_of(world.fields, c.k) * c.w
 
 
 @wp.func
-def _ground(job: Job, hit: Hit, foot: float) -> Paint:
-    """The ground's pictures, at the size at which one of their pixels is one of the camera's.
-
-    Half-way between two sizes the pixel throws a coin: cheaper than a mean of both.
-    """
-    texel = job.ground_side / float(job.ground_size)
-    coin = wp.rand_init(23, int(hit.where[0] * 65536.0) * 31 + int(hit.where[1] * 65536.0))
-    wanted = wp.log2(wp.max(foot / texel, 1.0)) + 0.35 + 0.3 * wp.randf(coin)
-    level = wp.min(int(wanted), job.level.shape[0] - 1)
-    first = job.level[level]
-    size = job.ground_size >> level
-    scale = float(size) / job.ground_side
-    x = (hit.where[0] + 0.5 * job.ground_side) * scale - 0.5
-    y = (0.5 * job.ground_side - hit.where[1]) * scale - 0.5
-    column = int(wp.floor(x))
-    row = int(wp.floor(y))
-    x -= float(column)
-    y -= float(row)
-    root = wp.vec3(0.0, 0.0, 0.0)
-    slope = wp.vec2(0.0, 0.0)
-    for k in range(4):
-        c = _mirrored(column + (k & 1), size)
-        r = _mirrored(row + (k >> 1), size)
-        weight = wp.where((k & 1) == 1, x, 1.0 - x) * wp.where(k > 1, y, 1.0 - y)
-        cell = 2 * (first + r * size + c)
-        rgb = job.texels[cell]
-        two = job.texels[cell + 1]
-        root += wp.vec3(float(rgb & 255), float((rgb >> 8) & 255), float(rgb >> 16)) * weight
-        slope += wp.vec2(float((two << 16) >> 16), float(two >> 16)) * weight
-    slope = slope * (1.0 / 4096.0)
-    paint = Paint()
-    paint.colour = wp.cw_mul(root, root) * (1.0 / 65025.0)
-    paint.part = _GROUND
-    paint.normal = wp.normalize(wp.vec3(-slope[0], -slope[1], 1.0))
-    paint.shine = job.ground_shine
-    paint.gloss = 40.0
-    return paint
+def _square(world: World, c: Corner) -> wp.vec3:
+    """The triangle's normal at rest, of any length."""
+    zero = rest_of(world.fields, c.i)
+    along = rest_of(world.fields, c.j) - zero
+    return wp.cross(along, rest_of(world.fields, c.k) - zero)
 
 
 @wp.func
@@ -236,16 +187,13 @@ def _dressed(
     hit: Hit,
     normal: wp.vec3,
     surface: Surface,
-    looks: wp.array(dtype=Look),
-    fields: wp.array2d(dtype=float),
+    world: World,
     c: Corner,
     foot: float,
 ) -> Paint:
     """A body: garments from the top one down, then hair, skin and eyes where they leave it bare."""
-    rest = rest_of(fields, c.i) * c.u + rest_of(fields, c.j) * c.v + rest_of(fields, c.k) * c.w
-    square = wp.cross(
-        rest_of(fields, c.j) - rest_of(fields, c.i), rest_of(fields, c.k) - rest_of(fields, c.i)
-    )
+    rest = _rest(world, c)
+    square = _square(world, c)
     paint = Paint()
     paint.part = surface.part
     left = wp.float32(1.0)
@@ -254,10 +202,10 @@ def _dressed(
     for m in range(4):
         number = _garment(surface, 3 - m)
         if number >= 0 and left > 0.01:
-            inside = at(fields, c, _GARMENT0 + 3 - m)
+            inside = at(world.fields, c, _GARMENT0 + 3 - m)
             share = left * wp.clamp(inside / wp.max(foot, 0.0008) + 0.5, 0.0, 1.0)
             if share > 0.0:
-                look = looks[number]
+                look = world.looks[number]
                 colour = cloth_colour(look, rest, square, foot)
                 seam = wp.clamp((0.0065 - inside) / wp.max(foot, 0.0008) + 0.5, 0.0, 1.0)
                 stitch = 1.0 - 0.25 * fade(0.004, foot) * step(
@@ -275,20 +223,21 @@ def _dressed(
     paint.normal = normal
     paint.gloss = 18.0
     if left > 0.01:
-        look = looks[surface.look]
+        look = world.looks[surface.look]
         bare = Paint()
-        if at(fields, c, _EYE) > 0.5:
+        if at(world.fields, c, _EYE) > 0.5:
             bare = _eye(look, surface, rest, foot)
         else:
-            bare = _skin(look, fields, c, rest, foot)
-            bare = _hair(look, bare, at(fields, c, _HAIR), at(fields, c, _EARS), rest, foot)
+            bare = _skin(look, world.fields, c, rest, foot)
+            line = at(world.fields, c, _HAIR)
+            bare = _hair(look, bare, line, at(world.fields, c, _EARS), rest, foot)
         paint.colour += bare.colour * (left * dark)
         paint.shine += bare.shine * left
         paint.wrap = bare.wrap * left
         if left > 0.5:
             paint.gloss = bare.gloss
     if left < 0.99:
-        paint.normal = _bumped(job, c, hit, fields, slope, normal)
+        paint.normal = _bumped(job, c, hit, world.fields, slope, normal)
     return paint
 
 
@@ -304,9 +253,7 @@ def paint(
     job: Job,
     hit: Hit,
     normal: wp.vec3,
-    surfaces: wp.array(dtype=Surface),
-    looks: wp.array(dtype=Look),
-    fields: wp.array2d(dtype=float),
+    world: World,
 ) -> Paint:
     """How what was hit looks."""
     found = Paint()
@@ -319,8 +266,8 @@ def paint(
     facing = wp.max(wp.abs(wp.dot(to_eye, normal)) / far, 0.12)
     foot = far / (job.focal * wp.sqrt(facing))
     if hit.tag == GROUND_TAG:
-        return _ground(job, hit, foot)
-    surface = surfaces[job.first_surface + hit.tag - FIRST_TAG]
+        return ground(job, hit, foot)
+    surface = world.surfaces[job.first_surface + hit.tag - FIRST_TAG]
     c = Corner()
     c.i = job.first_vertex + wp.mesh_get_index(job.mesh, 3 * hit.face)
     c.j = job.first_vertex + wp.mesh_get_index(job.mesh, 3 * hit.face + 1)
@@ -328,13 +275,11 @@ def paint(
     c.u = hit.u
     c.v = hit.v
     c.w = 1.0 - hit.u - hit.v
-    look = looks[surface.look]
+    look = world.looks[surface.look]
     if look.kind == 0:
-        return _dressed(job, hit, normal, surface, looks, fields, c, foot)
-    rest = rest_of(fields, c.i) * c.u + rest_of(fields, c.j) * c.v + rest_of(fields, c.k) * c.w
-    square = wp.cross(
-        rest_of(fields, c.j) - rest_of(fields, c.i), rest_of(fields, c.k) - rest_of(fields, c.i)
-    )
+        return _dressed(job, hit, normal, surface, world, c, foot)
+    rest = _rest(world, c)
+    square = _square(world, c)
     found.part = surface.part
     found.colour = cloth_colour(look, rest, square, foot)
     found.normal = normal
@@ -345,5 +290,24 @@ def paint(
         found.gloss = 90.0
     if look.wrinkle > 0.0:
         slope = folds(look.seed, rest, foot) * look.wrinkle
-        found.normal = _bumped(job, c, hit, fields, slope, normal)
+        found.normal = _bumped(job, c, hit, world.fields, slope, normal)
     return found
+
+
+@wp.func
+def radiance(
+    job: Job,
+    world: World,
+    hit: Hit,
+    normal: wp.vec3,
+    look: Paint,
+    pixel: wp.vec2,
+    glow: Glow,
+) -> wp.vec3:
+    """Linear RGB that what was hit sends to the camera. pixel: where its light is looked up."""
+    if hit.tag == NO_TAG:
+        return look.colour
+    told = told_near(job, world, hit.tag, hit.where, normal, pixel, glow)
+    return lit(
+        job, world, told, hit.where, look.normal, look.colour, look.wrap, look.shine, look.gloss
+    )

@@ -89,7 +89,7 @@ class BodyModel:
     anny: the model. corners: 2 girths x 2 sexes x 3 ancestries = 12 whole bodies, in that order.
     turns: (12, J, 3, 3) orientations of their bones at rest.
     changes: what one unit more, then one unit less, of each of `CHANGES` adds: 2 N.
-    actions: (A, V, 3) what facial actions add. faces: (F, 3).
+    actions: (A, V', 3) what facial actions add at the vertices `moved` (V',). faces: (F, 3).
     bones: J names. parents: (J,), -1 for the root. levels: (own, parent) bones by depth.
     reference: (J, 3, 3) orientation of each bone in anny's reference pose, columns are its axes.
     shares: (V, J) skinning weights; skinning: the same as a sparse CSR tensor.
@@ -105,6 +105,7 @@ class BodyModel:
     turns: np.ndarray
     changes: Shapes
     actions: np.ndarray
+    moved: np.ndarray
     faces: np.ndarray
     bones: tuple[str, ...]
     parents: np.ndarray
@@ -145,12 +146,15 @@ def load_body_model() -> BodyModel:
     first = len(model.blendshapes) - 2 * len(model.local_change_labels) - len(FACIAL_ACTIONS)
     order = [model.facial_action_labels.index(name) for name in FACIAL_ACTIONS]
     corners, turns = _corners(model)
+    actions = model.blendshapes.numpy()[first + np.array(order)]
+    moved = np.flatnonzero(np.abs(actions).max(axis=(0, 2)) > 0)
     return BodyModel(
         anny=model,
         corners=corners,
         turns=turns,
         changes=_changes(model),
-        actions=model.blendshapes.numpy()[first + np.array(order)].copy(),
+        actions=actions[:, moved].copy(),
+        moved=moved,
         faces=faces,
         bones=bones,
         parents=parents,
