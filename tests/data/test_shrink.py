@@ -26,7 +26,7 @@ def test_key_points_stay_on_what_they_name(tmp_path: Path) -> None:
     for old, new in zip(before, after, strict=True):
         image = read_rgb(new.image_path)
         assert max(image.shape) <= 96 and image.shape[1::-1] == new.image_size
-        assert new.area / old.area < 0.6
+        assert new.area / old.area < 0.9
         for k, (x, y) in enumerate(new.keypoints):
             column, row = round(float(x)), round(float(y))
             if not (2 < column < image.shape[1] - 3 and 2 < row < image.shape[0] - 3):

@@ -13,6 +13,7 @@ pytest.importorskip("warp", reason='needs pip install "aggpose[synthetic]"')
 
 from aggpose.synthetic.camera import Camera
 from aggpose.synthetic.ground_pictures import seen_cut
+from aggpose.synthetic.grounds import baked
 from aggpose.synthetic.mesh import (
     FIELDS,
     GARMENT,
@@ -270,6 +271,22 @@ def test_the_ground_lies_as_its_picture_says(renderer: Renderer) -> None:
     ):
         column, row = np.rint(camera.project(np.array([x, y, 0.0]))[0]).astype(int)
         assert red[row, column] == wanted
+
+
+@pytest.mark.parametrize("turn", [0.0, 30.0, 200.0])
+def test_a_turned_and_tinted_ground_is_the_baked_one(renderer: Renderer, turn: float) -> None:
+    rng = np.random.default_rng(1)
+    blobs = cv2.resize(rng.integers(0, 255, (12, 12, 3), np.uint8), (512, 512))
+    relief = cv2.resize(rng.normal(0, 0.3, (12, 12, 2)).astype(np.float32), (512, 512))
+    tint = np.array([[0.5, 0.2, 0.1, 0.05], [0.1, 0.8, 0.0, 0.0], [0.0, 0.1, 0.6, 0.1]])
+    varied = Ground(
+        blobs, relief.astype(np.float16), 3.0, turn_deg=turn, tint=tint.astype(np.float32)
+    )
+    found = one(renderer, replace(scene(), ground=varied))
+    expected = one(renderer, replace(scene(), ground=baked(varied)))
+    assert np.abs(found.linear - expected.linear).mean() < 0.01
+    plain = one(renderer, replace(scene(), ground=replace(varied, turn_deg=0.0, tint=None)))
+    assert np.abs(found.linear - plain.linear).mean() > 0.03
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -70,7 +70,12 @@ class Grounds:
     def _prepare(self, ground: Ground, cut: tuple[int, int, int, int]) -> GroundPictures:
         column, row, columns, rows = cut
         part = np.s_[row : row + rows, column : column + columns]
-        colour: np.ndarray = cv2.LUT(np.ascontiguousarray(ground.colour[part]), _ROOTS)
+        colour: np.ndarray = np.ascontiguousarray(ground.colour[part])
+        if ground.tint is not None:
+            tint = ground.tint.astype(np.float32).copy()
+            tint[:, 3] *= 255
+            colour = cv2.transform(colour, tint)
+        colour = cv2.LUT(colour, _ROOTS)
         colour = cv2.cvtColor(colour, cv2.COLOR_RGB2RGBA)
         slope: np.ndarray = _SLOPES[np.ascontiguousarray(ground.slope[part]).view(np.uint16)]
         colours, slopes = [], []
@@ -104,6 +109,8 @@ def seen_cut(ground: Ground, camera: Camera) -> tuple[int, int, int, int]:
     down = np.maximum(-rays[:, 2], 1e-9)
     far = np.minimum(camera.position[2] / down, float(FAR_M))
     places = np.asarray(camera.position)[:2] + rays[:, :2] * far[:, None]
+    c, s = turn_of(ground)
+    places = places @ np.array([[c, -s], [s, c]])  # into the ground's own frame
     scale = size / ground.side_m
     column = (places[:, 0] + ground.side_m / 2) * scale
     row = (ground.side_m / 2 - places[:, 1]) * scale
@@ -118,3 +125,9 @@ def seen_cut(ground: Ground, camera: Camera) -> tuple[int, int, int, int]:
         found.append((low, high - low))
     (first, columns), (top, rows) = found
     return first, top, columns, rows
+
+
+def turn_of(ground: Ground) -> tuple[float, float]:
+    """Cosine and sine of a ground's turn."""
+    angle = np.deg2rad(ground.turn_deg)
+    return float(np.cos(angle)), float(np.sin(angle))

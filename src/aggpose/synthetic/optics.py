@@ -40,6 +40,7 @@ class Job:
     from above at all sizes, one after the other, each half of the one before; colour: square roots
     of linear RGB in three bytes of a number; slope: two of 16 bits, in 1/4096; level: where each
     size begins. ground_column to ground_rows: the cut of the ground that they hold.
+    ground_turn: cosine and sine of the ground's turn.
     """
 
     mesh: wp.uint64
@@ -79,6 +80,7 @@ class Job:
     ground_rows: int
     ground_side: float
     ground_shine: float
+    ground_turn: wp.vec2
 
 
 @wp.struct

@@ -10,7 +10,7 @@ import numpy as np
 import warp as wp
 
 from aggpose.synthetic.camera import Camera
-from aggpose.synthetic.ground_pictures import GroundPictures
+from aggpose.synthetic.ground_pictures import GroundPictures, turn_of
 from aggpose.synthetic.kernels import add_corners, finish_normals
 from aggpose.synthetic.mesh import FIELDS, Light, Material, Mesh, Scene
 from aggpose.synthetic.optics import Job, Lamp, Surface, World
@@ -201,6 +201,7 @@ def make_job(
     job.ground_size, job.ground_side = len(scene.ground.colour), scene.ground.side_m
     job.ground_column, job.ground_row, job.ground_columns, job.ground_rows = ground.cut
     job.ground_shine = scene.ground.shine
+    job.ground_turn = wp.vec2(*turn_of(scene.ground))
     return job
 
 

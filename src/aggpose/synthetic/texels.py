@@ -53,8 +53,13 @@ def ground(job: Job, hit: Hit, foot: float) -> Paint:
     columns = job.ground_columns >> level
     rows = job.ground_rows >> level
     scale = float(size) / job.ground_side
-    x = (hit.where[0] + 0.5 * job.ground_side) * scale - 0.5
-    y = (0.5 * job.ground_side - hit.where[1]) * scale - 0.5
+    # the ground is turned: where the place lies in its own frame
+    c_turn = job.ground_turn[0]
+    s_turn = job.ground_turn[1]
+    own_x = c_turn * hit.where[0] + s_turn * hit.where[1]
+    own_y = c_turn * hit.where[1] - s_turn * hit.where[0]
+    x = (own_x + 0.5 * job.ground_side) * scale - 0.5
+    y = (0.5 * job.ground_side - own_y) * scale - 0.5
     column = int(wp.floor(x))
     row = int(wp.floor(y))
     x -= float(column)
@@ -78,7 +83,9 @@ def ground(job: Job, hit: Hit, foot: float) -> Paint:
     paint = Paint()
     paint.colour = wp.cw_mul(root, root) * (1.0 / 65025.0)
     paint.part = _GROUND
-    paint.normal = wp.normalize(wp.vec3(-slope[0], -slope[1], 1.0))
+    rise_x = c_turn * slope[0] - s_turn * slope[1]
+    rise_y = s_turn * slope[0] + c_turn * slope[1]
+    paint.normal = wp.normalize(wp.vec3(-rise_x, -rise_y, 1.0))
     paint.shine = job.ground_shine
     paint.gloss = 40.0
     return paint
