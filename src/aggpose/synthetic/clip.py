@@ -95,7 +95,21 @@ def sample_clip(kit: Kit, seed: int, settings: ClipSettings) -> Clip:
         )
     options = Options(settings.size, infant.skin, camera, chances)
     around = sample_surroundings(of_room, anchors, kit.pools, options)
-    return Clip(seed, settings, body, motion, around, camera, sample_sensor(of_sensor))
+    sensor = _GOOD if settings.plain else sample_sensor(of_sensor, side=max(settings.size))
+    return Clip(seed, settings, body, motion, around, camera, sensor)
+
+
+_GOOD = SensorSettings(metered=0.27, blur_px=0.5, shot_noise=0.008, contrast=0.1, jpeg_quality=None)
+"""The camera of examples."""
+
+
+def _held(sensor: SensorSettings, first: np.ndarray) -> SensorSettings:
+    """The exposure that the camera finds for the first frame, kept for all: light does not pump.
+    first: (H, W, 3) linear RGB."""
+    if sensor.metered is None:
+        return sensor
+    gain = sensor.metered / max(float(first.mean()), 1e-4)
+    return replace(sensor, metered=None, exposure=sensor.exposure * gain)
 
 
 def _above(rng: np.random.Generator, size: tuple[int, int], length_m: float) -> Camera:
@@ -118,6 +132,7 @@ def frames_of(kit: Kit, clip: Clip, quality: str = "clip") -> Iterator[tuple[np.
     """The pictures (H, W, 3) uint8 RGB and the truth, frame by frame."""
     first: np.ndarray | None = None
     bound: tuple[np.ndarray, ...] = ()
+    sensor = clip.sensor
     slack = visible_slack_m(clip.body.length_m)
     for index, (vertices, points) in enumerate(clip.motion.frames()):
         if first is None:
@@ -129,8 +144,10 @@ def frames_of(kit: Kit, clip: Clip, quality: str = "clip") -> Iterator[tuple[np.
         scene = Scene([*own, *around], clip.around.ground, clip.around.lights, clip.around.room)
         (frame,) = kit.renderer.render([(scene, clip.camera)], quality)
         seen = kit.renderer.visible(scene, clip.camera, points, slack)
+        if index == 0:
+            sensor = _held(clip.sensor, frame.linear)
         noise = np.random.default_rng([clip.seed, 4, index])
-        yield develop(frame.linear, clip.sensor, noise), truth(clip.camera, points, seen)
+        yield develop(frame.linear, sensor, noise), truth(clip.camera, points, seen)
 
 
 def truth(camera: Camera, points: np.ndarray, seen: np.ndarray) -> Poses:

@@ -4,22 +4,34 @@ All angles are in degrees and mean the same on both sides; limb angles are named
 ``right_x``. With every angle 0 the body stands upright, arms and legs straight down, the palms and
 knees where anny's reference pose has them.
 
-Ranges: passive ranges of healthy infants, where there are measurements that we know of:
+Ranges: passive ranges of healthy infants, where there are measurements that we know of. We have
+read summaries and tables, not the papers. Confirmed there:
 
-- hips do not extend fully. Newborns lack about 28 degrees (Haas, Epps & Adams, Clin Orthop 1973,
-  91:114-118); 19 degrees at 6 weeks, 7 at 3 and at 6 months; they turn outwards more (about 45 to
-  50 degrees) than inwards (about 25) at these ages (Coon, Donato, Houser & Bleck, Clin Orthop
-  1975, 110:256-260).
-- newborns lack about 15 to 20 degrees of extending the knee, and bring the foot up nearly to the
-  shin (about 59 degrees) but down only about 26 (Waugh, Minkel, Parker & Coon, Phys Ther 1983,
-  63:1616-1621; Drews, Vraciu & Pellino, Phys Occup Ther Pediatr 1984, 4:49-62).
-- arms of infants to two years: shoulder flexion and abduction about 172 to 187, elbow flexion 148
-  to 158 degrees (Wanatabe et al. 1979, as Norkin & White, Measurement of Joint Motion, tables of
-  the chapters on shoulder and elbow, give them).
+- hips do not extend fully: they lack 19 degrees at 6 weeks, 7 at 3 months, and still some at 6
+  months, and turn outwards more than inwards (abstract of Coon, Donato, Houser & Bleck, Clin
+  Orthop 1975, 110:256-260).
+- of 40 newborns all but one could extend neither hip nor knee fully; the foot came up without
+  limit, but little down (abstract of Waugh, Minkel, Parker & Coon, Phys Ther 1983, 63:1616-1621).
+- knees lack 21 degrees of extension at birth, 11 at 3 and 3 at 6 months (abstract of Broughton,
+  Wright & Menelaus, J Pediatr Orthop 1993, 13:263-264); `RANGES` lets them go a little further.
+- elbows of newborns lack 19 degrees of extension and bend to 159 (abstract of Shah, Parmar,
+  Khandare & Palekar, "Measurement of elbow range of motion in fullterm neonate").
+- arms of 45 infants to two years, ranges of means: shoulder flexion 172 to 180, abduction 177 to
+  187, turning inwards 72 to 90 and outwards 118 to 134, elbow flexion 148 to 158, pronation 90 to
+  96, supination 81 to 93, wrist flexion 88 to 96, extension 82 to 89 (Wanatabe et al. 1979, as
+  Norkin & White, Measurement of Joint Motion, table A.1, give them).
 
-Our own choice, for want of a measurement in these terms: all of the neck and trunk, pronation,
-wrist, fingers, toes, inversion; how contractures fade between the ages measured; and that ranges
-end some degrees before the passive ones where the skin of the body model folds badly.
+Not confirmed, as remembered from secondary sources: that newborns' hips lack about 28 degrees
+(Haas, Epps & Adams, Clin Orthop 1973, 91:114-118; its abstract gives only the standard deviation,
+8) and turn further at birth than later; that hips lack 7 degrees at 6 months and turn about 45 to
+50 degrees outwards and 25 inwards from 6 weeks to 6 months (Coon); that newborns' feet come up
+about 59 degrees and down about 26 (Waugh; Drews, Vraciu & Pellino, Phys Occup Ther Pediatr 1984,
+4:49-62).
+
+Our own choice, for want of a measurement in these terms: all of the neck and trunk, fingers, toes,
+inversion, hip flexion and abduction, knee flexion; how ranges change between the ages measured and
+after them; and that ranges, pronation and wrist most of all, end some degrees before the passive
+ones where the skin of the body model folds badly.
 """
 
 from __future__ import annotations

@@ -5,7 +5,11 @@ Group, "WHO Child Growth Standards: Length/height-for-age, weight-for-age, weigh
 weight-for-height and body mass index-for-age: Methods and development", Geneva, 2006, and "WHO
 Child Growth Standards: Head circumference-for-age, ...: Methods and development", Geneva, 2007.
 A value at z scores is M (1 + L S z)^(1/L) (Cole and Green, Statistics in Medicine, 1992).
-Between months the parameters are interpolated linearly.
+
+All values agree with the tables by day of WHO's own R package anthro (lenanthro.txt, hcanthro.txt
+and weianthro.txt, read at 30.4375 days a month) as far as these are rounded. Between months the
+parameters are interpolated linearly: from the second month on, the median is within 0.08 standard
+deviations of WHO's at every day; in the first, when weight falls before it rises, within 0.25.
 """
 
 from __future__ import annotations
