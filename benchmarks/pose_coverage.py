@@ -27,10 +27,10 @@ import numpy as np
 from machine import machine
 
 from aggpose.skeleton import COCO17
-from aggpose.synthetic.body import build
-from aggpose.synthetic.coverage import compare, generate, normalised, plot
-from aggpose.synthetic.infant import sample_infant
-from aggpose.synthetic.template import load_body_model
+from aggpose.synthetic.body.body import build
+from aggpose.synthetic.body.infant import sample_infant
+from aggpose.synthetic.body.template import load_body_model
+from aggpose.synthetic.pose.coverage import compare, generate, normalised, plot
 
 
 def main() -> None:

@@ -15,9 +15,9 @@ import torch
 import warp as wp
 from machine import machine
 
-from aggpose.synthetic import render
 from aggpose.synthetic.picture import Kit, sample_picture
-from aggpose.synthetic.sensor import develop
+from aggpose.synthetic.render import renderer as render
+from aggpose.synthetic.render.sensor import develop
 
 
 class Timed(render.Renderer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aggpose.skeleton import INFANT24
-from aggpose.synthetic.anchors import Anchors
+from aggpose.synthetic.around.anchors import Anchors
 
 _MIDDLE = {"nose": (0, 0.205, 0.125), "chin": (0, 0.165, 0.112), "chest": (0, 0.07, 0.10)}
 _LEFT = {

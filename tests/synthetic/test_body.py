@@ -14,17 +14,17 @@ from aggpose.skeleton import INFANT24, mirror_name
 
 pytest.importorskip("anny", reason='needs pip install "aggpose[synthetic]"')
 
-from aggpose.synthetic import who
-from aggpose.synthetic.appearance import ITA_GROUPS, skin_colour
-from aggpose.synthetic.body import body_mesh, build, pose_body, rest_points
-from aggpose.synthetic.fit import DENSITY_KG_L, head_circumference, volume
-from aggpose.synthetic.infant import sample_infant
-from aggpose.synthetic.keypoints import DEFINITIONS, PIVOTS, visible_slack_m
+from aggpose.synthetic.body import who
+from aggpose.synthetic.body.appearance import ITA_GROUPS, skin_colour
+from aggpose.synthetic.body.body import body_mesh, build, pose_body, rest_points
+from aggpose.synthetic.body.fit import DENSITY_KG_L, head_circumference, volume
+from aggpose.synthetic.body.infant import sample_infant
+from aggpose.synthetic.body.keypoints import DEFINITIONS, PIVOTS, visible_slack_m
+from aggpose.synthetic.body.template import FACIAL_ACTIONS, load_body_model
 from aggpose.synthetic.mesh import FIELDS
-from aggpose.synthetic.template import FACIAL_ACTIONS, load_body_model
 
 if TYPE_CHECKING:
-    from aggpose.synthetic.template import BodyModel
+    from aggpose.synthetic.body.template import BodyModel
 
 pytestmark = pytest.mark.slow
 

@@ -12,16 +12,16 @@ import pytest
 for _package in ("anny", "warp"):
     pytest.importorskip(_package, reason='needs pip install "aggpose[synthetic]"')
 
-from aggpose.synthetic.body import Body, make_body, pose_body
-from aggpose.synthetic.contact import Problem, come_to_rest
-from aggpose.synthetic.families import POSTURES
-from aggpose.synthetic.joints import ANGLES, as_dict, limits
-from aggpose.synthetic.poses import draw_problem, sample_pose
-from aggpose.synthetic.rig import bone_rotations
-from aggpose.synthetic.rig_fit import make_rig
+from aggpose.synthetic.body.body import Body, make_body, pose_body
+from aggpose.synthetic.pose.contact import Problem, come_to_rest
+from aggpose.synthetic.pose.families import POSTURES
+from aggpose.synthetic.pose.joints import ANGLES, as_dict, limits
+from aggpose.synthetic.pose.poses import draw_problem, sample_pose
+from aggpose.synthetic.pose.rig import bone_rotations
+from aggpose.synthetic.pose.rig_fit import make_rig
 
 if TYPE_CHECKING:
-    from aggpose.synthetic.rig import Rig
+    from aggpose.synthetic.pose.rig import Rig
 
 AGE = 6.0
 

@@ -13,17 +13,17 @@ from aggpose.skeleton import INFANT24
 
 pytest.importorskip("anny", reason='needs pip install "aggpose[synthetic]"')
 
-from aggpose.synthetic.body import build, pose_body, rest_points
-from aggpose.synthetic.clothes import KINDS, Garment
-from aggpose.synthetic.fit import volume
-from aggpose.synthetic.infant import OUTFITS, sample_infant
+from aggpose.synthetic.body.body import build, pose_body, rest_points
+from aggpose.synthetic.body.clothes import KINDS, Garment
+from aggpose.synthetic.body.fit import volume
+from aggpose.synthetic.body.infant import OUTFITS, sample_infant
+from aggpose.synthetic.body.sacks import sack_mesh
+from aggpose.synthetic.body.template import load_body_model
 from aggpose.synthetic.mesh import FIELDS, GARMENT
-from aggpose.synthetic.sacks import sack_mesh
-from aggpose.synthetic.template import load_body_model
 
 if TYPE_CHECKING:
-    from aggpose.synthetic.body import Body
-    from aggpose.synthetic.template import BodyModel
+    from aggpose.synthetic.body.body import Body
+    from aggpose.synthetic.body.template import BodyModel
 
 pytestmark = pytest.mark.slow
 

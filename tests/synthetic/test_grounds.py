@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("cv2")
 
 from aggpose.errors import UserError
-from aggpose.synthetic.grounds import MAKERS, SHARES, GroundPool, baked, make_ground
+from aggpose.synthetic.around.grounds import MAKERS, SHARES, GroundPool, baked, make_ground
 from aggpose.synthetic.mesh import Ground
 
 

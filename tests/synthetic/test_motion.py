@@ -14,14 +14,14 @@ for _package in ("anny", "warp"):
 
 from aggpose.errors import UserError
 from aggpose.skeleton import INFANT24
-from aggpose.synthetic.body import Body, make_body
-from aggpose.synthetic.characters import CHARACTERS, write_score
-from aggpose.synthetic.joints import ANGLES, limits
-from aggpose.synthetic.motion import PosedClip, Spline, into_range, sample_motion
-from aggpose.synthetic.rig_fit import make_rig
+from aggpose.synthetic.body.body import Body, make_body
+from aggpose.synthetic.pose.characters import CHARACTERS, write_score
+from aggpose.synthetic.pose.joints import ANGLES, limits
+from aggpose.synthetic.pose.motion import PosedClip, Spline, into_range, sample_motion
+from aggpose.synthetic.pose.rig_fit import make_rig
 
 if TYPE_CHECKING:
-    from aggpose.synthetic.rig import Rig
+    from aggpose.synthetic.pose.rig import Rig
 
 TIMES = np.arange(90) / 30
 

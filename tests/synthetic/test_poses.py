@@ -13,15 +13,15 @@ for _package in ("anny", "warp"):
 
 from aggpose.errors import UserError
 from aggpose.skeleton import INFANT24
-from aggpose.synthetic.body import Body, make_body, pose_body
-from aggpose.synthetic.families import POSTURES, SHARES
-from aggpose.synthetic.joints import ANGLES, RANGES, as_dict, base_name, limits
-from aggpose.synthetic.poses import draw_posture, sample_pose
-from aggpose.synthetic.rig import bone_rotations
-from aggpose.synthetic.rig_fit import make_rig
+from aggpose.synthetic.body.body import Body, make_body, pose_body
+from aggpose.synthetic.pose.families import POSTURES, SHARES
+from aggpose.synthetic.pose.joints import ANGLES, RANGES, as_dict, base_name, limits
+from aggpose.synthetic.pose.poses import draw_posture, sample_pose
+from aggpose.synthetic.pose.rig import bone_rotations
+from aggpose.synthetic.pose.rig_fit import make_rig
 
 if TYPE_CHECKING:
-    from aggpose.synthetic.rig import Rig
+    from aggpose.synthetic.pose.rig import Rig
 
 SEED, AGE = 11, 7.0
 

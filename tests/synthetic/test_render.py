@@ -11,9 +11,8 @@ import pytest
 
 pytest.importorskip("warp", reason='needs pip install "aggpose[synthetic]"')
 
+from aggpose.synthetic.around.grounds import baked
 from aggpose.synthetic.camera import Camera
-from aggpose.synthetic.ground_pictures import seen_cut
-from aggpose.synthetic.grounds import baked
 from aggpose.synthetic.mesh import (
     FIELDS,
     GARMENT,
@@ -28,7 +27,8 @@ from aggpose.synthetic.mesh import (
     Scene,
     plain_fields,
 )
-from aggpose.synthetic.render import Frame, Quality, Renderer
+from aggpose.synthetic.render.ground_pictures import seen_cut
+from aggpose.synthetic.render.renderer import Frame, Quality, Renderer
 
 RED = Material("cloth", ((0.6, 0.1, 0.1),) * 3, wrinkle=0.0)
 BLUE = Material("hard", ((0.1, 0.1, 0.6),) * 3, wrinkle=0.0, shine=0.0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aggpose.synthetic.sensor import SensorSettings, develop, sample_sensor
+from aggpose.synthetic.render.sensor import SensorSettings, develop, sample_sensor
 
 CLEAN = SensorSettings(
     vignette=0.0, blur_px=0.0, shot_noise=0.0, read_noise=0.0, jpeg_quality=None, shoulder=0.99

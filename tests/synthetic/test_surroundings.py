@@ -12,11 +12,10 @@ pytest.importorskip("anny")
 
 from ball_infant import ball_infant
 
-from aggpose.synthetic.adults import GRIPS, ArmPool, place_arm, sample_person
-from aggpose.synthetic.anchors import Anchors
-from aggpose.synthetic.mesh import ADULT, FIELDS
-from aggpose.synthetic.shapes import Solid, is_closed, signed_volume, turn_about
-from aggpose.synthetic.surroundings import (
+from aggpose.synthetic.around.adults import GRIPS, ArmPool, place_arm, sample_person
+from aggpose.synthetic.around.anchors import Anchors
+from aggpose.synthetic.around.shapes import Solid, is_closed, signed_volume, turn_about
+from aggpose.synthetic.around.surroundings import (
     Chances,
     Options,
     Pools,
@@ -28,7 +27,8 @@ from aggpose.synthetic.surroundings import (
     sample_lights,
     sample_surroundings,
 )
-from aggpose.synthetic.views import DISTANCE_M, ELEVATION, FIELD_OF_VIEW_DEG, black_body
+from aggpose.synthetic.around.views import DISTANCE_M, ELEVATION, FIELD_OF_VIEW_DEG, black_body
+from aggpose.synthetic.mesh import ADULT, FIELDS
 
 POSTURES = ("supine", "prone", "side", "sitting", "held")
 FULL = Chances(

@@ -9,13 +9,13 @@ pytest.importorskip("cv2")
 
 from ball_infant import ball_infant
 
-from aggpose.synthetic import shapes
-from aggpose.synthetic.anchors import height_map, ring_around
-from aggpose.synthetic.covers import BEDDINGS, bedding, drape, throw_blanket
+from aggpose.synthetic.around import shapes
+from aggpose.synthetic.around.anchors import height_map, ring_around
+from aggpose.synthetic.around.covers import BEDDINGS, bedding, drape, throw_blanket
+from aggpose.synthetic.around.shapes import Solid, is_closed, signed_volume
+from aggpose.synthetic.around.things import SURROUNDING, TOYS, backrest, toys
+from aggpose.synthetic.around.worn import WORN
 from aggpose.synthetic.mesh import COVER, FIELDS, THING, Mesh
-from aggpose.synthetic.shapes import Solid, is_closed, signed_volume
-from aggpose.synthetic.things import SURROUNDING, TOYS, backrest, toys
-from aggpose.synthetic.worn import WORN
 
 
 def checked(mesh: Mesh, part: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aggpose.synthetic import who
+from aggpose.synthetic.body import who
 
 
 @pytest.mark.parametrize(

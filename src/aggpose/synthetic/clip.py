@@ -17,18 +17,8 @@ from aggpose.files import write_bytes, write_json
 from aggpose.formats.poses_csv import PosesCsvWriter
 from aggpose.pose import Poses
 from aggpose.skeleton import INFANT24, Skeleton
-from aggpose.synthetic.anchors import Anchors
-from aggpose.synthetic.body import Body, body_mesh, build
-from aggpose.synthetic.camera import Camera
-from aggpose.synthetic.characters import CHARACTERS
-from aggpose.synthetic.infant import sample_infant
-from aggpose.synthetic.keypoints import visible_slack_m
-from aggpose.synthetic.mesh import Scene
-from aggpose.synthetic.motion import PosedClip, sample_motion
-from aggpose.synthetic.picture import Kit
-from aggpose.synthetic.sacks import sack_mesh
-from aggpose.synthetic.sensor import SensorSettings, develop, sample_sensor
-from aggpose.synthetic.surroundings import (
+from aggpose.synthetic.around.anchors import Anchors
+from aggpose.synthetic.around.surroundings import (
     Chances,
     Options,
     Surroundings,
@@ -36,6 +26,16 @@ from aggpose.synthetic.surroundings import (
     follow,
     sample_surroundings,
 )
+from aggpose.synthetic.body.body import Body, body_mesh, build
+from aggpose.synthetic.body.infant import sample_infant
+from aggpose.synthetic.body.keypoints import visible_slack_m
+from aggpose.synthetic.body.sacks import sack_mesh
+from aggpose.synthetic.camera import Camera
+from aggpose.synthetic.mesh import Scene
+from aggpose.synthetic.picture import Kit
+from aggpose.synthetic.pose.characters import CHARACTERS
+from aggpose.synthetic.pose.motion import PosedClip, sample_motion
+from aggpose.synthetic.render.sensor import SensorSettings, develop, sample_sensor
 from aggpose.video.writer import VideoWriter
 
 SEEN, HIDDEN = 1.0, 0.5
@@ -99,7 +99,7 @@ def sample_clip(kit: Kit, seed: int, settings: ClipSettings) -> Clip:
     return Clip(seed, settings, body, motion, around, camera, sensor)
 
 
-_GOOD = SensorSettings(metered=0.27, blur_px=0.5, shot_noise=0.008, contrast=0.1, jpeg_quality=None)
+_GOOD = SensorSettings(metered=0.32, blur_px=0.5, shot_noise=0.008, contrast=0.1, jpeg_quality=None)
 """The camera of examples."""
 
 

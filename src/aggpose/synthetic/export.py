@@ -169,11 +169,8 @@ def _make_in_process(start: int) -> int:
 
 
 def _make_kit(settings: Settings) -> Any:
-    import warp as wp
-
     from aggpose.synthetic.picture import Kit
 
-    wp.config.quiet = True
     return Kit(photos=photos_of(settings.backgrounds))
 
 

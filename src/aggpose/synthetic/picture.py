@@ -10,27 +10,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import warp as wp
 
-from aggpose.synthetic.anchors import Anchors
-from aggpose.synthetic.body import Body, body_mesh, build, pose_body
-from aggpose.synthetic.camera import Camera
-from aggpose.synthetic.infant import Infant, sample_infant
-from aggpose.synthetic.keypoints import visible_slack_m
-from aggpose.synthetic.mesh import ADULT, NOTHING, Scene
-from aggpose.synthetic.poses import Posed, sample_pose
-from aggpose.synthetic.render import Frame, Renderer
-from aggpose.synthetic.rig import Rig, bone_rotations
-from aggpose.synthetic.rig_fit import make_rig
-from aggpose.synthetic.sacks import sack_mesh
-from aggpose.synthetic.sensor import SensorSettings, develop, sample_sensor
-from aggpose.synthetic.surroundings import (
+from aggpose.synthetic.around.anchors import Anchors
+from aggpose.synthetic.around.surroundings import (
     Options,
     Pools,
     Surroundings,
     make_pools,
     sample_surroundings,
 )
-from aggpose.synthetic.template import BodyModel, load_body_model
+from aggpose.synthetic.body.body import Body, body_mesh, build, pose_body
+from aggpose.synthetic.body.infant import Infant, sample_infant
+from aggpose.synthetic.body.keypoints import visible_slack_m
+from aggpose.synthetic.body.sacks import sack_mesh
+from aggpose.synthetic.body.template import BodyModel, load_body_model
+from aggpose.synthetic.camera import Camera
+from aggpose.synthetic.mesh import ADULT, NOTHING, Scene
+from aggpose.synthetic.pose.poses import Posed, sample_pose
+from aggpose.synthetic.pose.rig import Rig, bone_rotations
+from aggpose.synthetic.pose.rig_fit import make_rig
+from aggpose.synthetic.render.renderer import Frame, Renderer
+from aggpose.synthetic.render.sensor import SensorSettings, develop, sample_sensor
 
 POSES_OF_ONE = 4
 """Pictures in a row that show the same infant, undressed and dressed anew for none of them:
@@ -91,6 +92,8 @@ class Kit:
     """What a process makes once: the body model, pools of grounds and arms, the renderer."""
 
     def __init__(self, device: str = "cpu", photos: Sequence[np.ndarray] = ()) -> None:
+        # a line for each kernel that is compiled, and a warning where there is no GPU
+        wp.config.log_level = wp.LOG_ERROR
         self.model: BodyModel = load_body_model()
         self.pools: Pools = make_pools(photos=photos)
         self.renderer = Renderer(device)

@@ -1,0 +1,1 @@
+"""What is around an infant: grounds, things, covers, hands, lights, cameras."""

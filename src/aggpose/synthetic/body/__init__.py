@@ -1,0 +1,1 @@
+"""Who the infants are, and their bodies, clothes and key points."""

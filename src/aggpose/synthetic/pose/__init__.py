@@ -1,0 +1,1 @@
+"""How infants lie, sit and move."""

@@ -1,0 +1,29 @@
+"""All postures and how often they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aggpose.synthetic.pose.family import Family
+from aggpose.synthetic.pose.lying import PRONE, SIDE, SUPINE
+from aggpose.synthetic.pose.upright import CRAWLING, HELD, SITTING, STANDING
+
+POSTURES: Mapping[str, Mapping[str, Family]] = {
+    "supine": SUPINE,
+    "prone": PRONE,
+    "side": SIDE,
+    "sitting": SITTING,
+    "crawling": CRAWLING,
+    "held": HELD,
+    "standing": STANDING,
+}
+SHARES = {
+    "supine": 0.48,
+    "prone": 0.09,
+    "side": 0.06,
+    "sitting": 0.15,
+    "crawling": 0.05,
+    "held": 0.09,
+    "standing": 0.08,
+}
+"""How often each posture is drawn when none is asked for; supine is about half of real pictures."""
