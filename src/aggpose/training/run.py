@@ -114,8 +114,8 @@ def train(
     def write(net: AggPose, path: Path) -> None:
         write_weights(net, path, recipe, data)
 
-    trainer = _trainer(recipe, devices, nodes, steps, say, write)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # no tips
+    trainer = _trainer(recipe, devices, nodes, steps, say, write)
     with warnings.catch_warnings():
         for words in _NOT_OURS:
             warnings.filterwarnings("ignore", message=words)
