@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import av
@@ -99,6 +101,27 @@ def test_a_folder_of_pictures(model: Path, tmp_path: Path) -> None:
     assert manifest["counts"]["pictures_without_infant"] == 1
     assert "nobody was found in 9.png" in manifest["warnings"]
     assert cv2.imread(str(out / "8.overlay.jpg")).shape == (480, 640, 3)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
+def test_what_is_done_is_kept_when_the_user_stops(model: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    save_rgb(source / "0.png", paint(SIZE, TRUTH))
+    for i in range(1, 400):
+        (source / f"{i}.png").hardlink_to(source / "0.png")
+    command = [sys.executable, "-m", "aggpose.cli", "predict", source, "--model", model]
+    process = subprocess.Popen([*map(str, command), "--out", str(out)], stderr=subprocess.PIPE)
+    while not (out / "2.overlay.jpg").is_file() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and b"stopped" in errors and b"Traceback" not in errors
+    results = json.loads((out / "predictions.json").read_text())
+    manifest = json.loads((out / "predictions.manifest.json").read_text())
+    assert 2 <= len(results) == manifest["counts"]["pictures"] < 400
+    assert any("stopped after" in warning for warning in manifest["warnings"])
+    assert not [name for name in names(out) if name.endswith(".tmp")]
 
 
 def test_a_glob_and_a_picture_named_twice(model: Path, tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ def predict_pictures(job: Job, sources: list[Source]) -> list[str]:
     try:
         _write_pictures(job, sources, done)
     except _NothingReadable:
+        if done.stopped:
+            raise KeyboardInterrupt from None
         return done.failed
     settings = job.settings
     warnings = [f"nobody was found in {name}" for name in done.nobody]
@@ -52,12 +54,16 @@ def predict_pictures(job: Job, sources: list[Source]) -> list[str]:
         parts["face_hidden"] = len(done.inputs) - len(done.not_hidden)
         parts["face_not_hidden"] = done.not_hidden
         warnings += [f"the face could not be hidden in {name}" for name in done.not_hidden]
+    if done.stopped:
+        warnings.append(f"stopped after {len(done.inputs) + len(done.failed)} pictures")
     parts["warnings"] = [*warnings, *done.failed]
     content = manifest(job.model_description, job.settings_description(True), **parts)
     write_json(settings.out / PICTURES_MANIFEST, content, indent=2)
     print(f"{len(done.inputs)} pictures, infant in {found} -> {settings.out}")
     for warning in warnings:
         print(f"aggpose: {warning}", file=sys.stderr)
+    if done.stopped:
+        raise KeyboardInterrupt
     return done.failed
 
 
@@ -67,12 +73,14 @@ class _NothingReadable(Exception):
 
 @dataclass
 class _PicturesDone:
-    """What became of the pictures. failed: one line each; nobody, not_hidden: file names."""
+    """What became of the pictures. failed: one line each; nobody, not_hidden: file names. stopped:
+    whether the user did not wait for the rest."""
 
     inputs: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     nobody: list[str] = field(default_factory=list)
     not_hidden: list[str] = field(default_factory=list)
+    stopped: bool = False
 
 
 def _write_pictures(job: Job, sources: list[Source], done: _PicturesDone) -> None:
@@ -81,23 +89,33 @@ def _write_pictures(job: Job, sources: list[Source], done: _PicturesDone) -> Non
         if "coco" in job.settings.kinds(True):
             results = outputs.enter_context(ResultsWriter(job.settings.out / PICTURES_RESULTS))
         steps = outputs.enter_context(Steps("pictures", "pictures", len(sources)))
-        for source, image_id in zip(sources, _image_ids(job, sources), strict=True):
-            steps.advance()
-            try:
-                image, poses = _picture_poses(job, source)
-            except UserError as error:
-                done.failed.append(str(error))
-                continue
-            if results is not None:
-                selected = poses.select(job.skeleton)
-                results.write(result_entries(selected, image_id, source.path.name))
-            if not _save_picture(job, source, image, poses):
-                done.not_hidden.append(source.path.name)
-            done.inputs.append(describe_input(source.path) | {"image_id": image_id})
-            if not len(poses):
-                done.nobody.append(source.path.name)
+        try:
+            for source, image_id in zip(sources, _image_ids(job, sources), strict=True):
+                steps.advance()
+                _one_picture(job, source, image_id, results, done)
+        except KeyboardInterrupt:
+            done.stopped = True  # what is done is kept
         if not done.inputs:
             raise _NothingReadable
+
+
+def _one_picture(
+    job: Job, source: Source, image_id: int, results: ResultsWriter | None, done: _PicturesDone
+) -> None:
+    try:
+        image, poses = _picture_poses(job, source)
+    except UserError as error:
+        done.failed.append(str(error))
+        return
+    nobody, hidden = not len(poses), _save_picture(job, source, image, poses)
+    if results is not None:
+        selected = poses.select(job.skeleton)
+        results.write(result_entries(selected, image_id, source.path.name))
+    if not hidden:
+        done.not_hidden.append(source.path.name)
+    done.inputs.append(describe_input(source.path) | {"image_id": image_id})
+    if nobody:
+        done.nobody.append(source.path.name)
 
 
 def _image_ids(job: Job, sources: list[Source]) -> list[int]:
