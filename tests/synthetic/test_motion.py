@@ -20,6 +20,8 @@ from aggpose.synthetic.pose.joints import ANGLES, limits
 from aggpose.synthetic.pose.motion import PosedClip, Spline, into_range, sample_motion
 from aggpose.synthetic.pose.rig_fit import make_rig
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from aggpose.synthetic.pose.rig import Rig
 

@@ -20,6 +20,8 @@ from aggpose.synthetic.pose.poses import draw_posture, sample_pose
 from aggpose.synthetic.pose.rig import bone_rotations
 from aggpose.synthetic.pose.rig_fit import make_rig
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from aggpose.synthetic.pose.rig import Rig
 

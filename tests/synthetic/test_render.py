@@ -30,6 +30,8 @@ from aggpose.synthetic.mesh import (
 from aggpose.synthetic.render.ground_pictures import seen_cut
 from aggpose.synthetic.render.renderer import Frame, Quality, Renderer
 
+pytestmark = pytest.mark.slow
+
 RED = Material("cloth", ((0.6, 0.1, 0.1),) * 3, wrinkle=0.0)
 BLUE = Material("hard", ((0.1, 0.1, 0.6),) * 3, wrinkle=0.0, shine=0.0)
 SKIN = Material("skin", ((0.6, 0.4, 0.3), (0.05, 0.04, 0.03), (0.1, 0.1, 0.2)), wrap=1.0)

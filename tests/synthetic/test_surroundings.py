@@ -30,6 +30,8 @@ from aggpose.synthetic.around.surroundings import (
 from aggpose.synthetic.around.views import DISTANCE_M, ELEVATION, FIELD_OF_VIEW_DEG, black_body
 from aggpose.synthetic.mesh import ADULT, FIELDS
 
+pytestmark = pytest.mark.slow
+
 POSTURES = ("supine", "prone", "side", "sitting", "held")
 FULL = Chances(
     worn=dict.fromkeys(Chances().worn, 1.0), cover=1.0, bedding=1.0, toys=1.0, hands=1.0, room=1.0
