@@ -66,9 +66,9 @@ def visible_slack_m(length_m: float) -> np.ndarray:
     """(24,) m: how far behind the surface that is seen a point may lie and still count as seen.
 
     A joint lies in its limb: what hides it from a side is the limb's own skin, and it is seen as
-    annotators see it. The values are the depth of each joint below skin, diaper or suit on a body of
-    0.61 m, such that of infants on their backs seen from above three in four joints are seen, and
-    grow with the length of the body.
+    annotators see it. The values are the depth of each joint below skin, diaper or suit on a body
+    of 0.61 m, such that of infants on their backs seen from above three in four joints are seen,
+    and grow with the length of the body.
     """
     parts = (name.removeprefix("left_").removeprefix("right_") for name in INFANT24.keypoints)
     return np.array([_SLACK[part] for part in parts]) * (length_m / _SLACK_LENGTH_M)
