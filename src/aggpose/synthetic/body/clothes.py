@@ -178,7 +178,10 @@ def _closed_over(
                 continue
             start = found[own[np.abs(along[own] - base) < 0.01 * marks.unit]].mean(axis=0)
             tip = found[own[np.argmax(np.linalg.norm(found[own] - start, axis=1))]]
-            found[own] = closed_end(found[own], start, tip)
+            move = closed_end(found[own], start, tip) - found[own]
+            # a thumb far from the hull is not torn out to it
+            far = np.linalg.norm(move, axis=1, keepdims=True)
+            found[own] += move * np.minimum(1.0, 0.015 / np.maximum(far, 1e-9))
     ears = marks.ears * shrink
     if (ears > 0.02).any():
         own, mean = local_mean(neighbours, ears > 0.02)
