@@ -62,6 +62,7 @@ def test_truth_lies_on_the_infant(truth: PoseTable, images: list[np.ndarray]) ->
     frames = [image.astype(int) for image in images]
     for name in ("nose", "left_wrist", "right_wrist", "left_ankle", "right_ankle"):
         seen = truth.scores[:, 0, INFANT24.index(name)] == 1.0
+        assert seen.mean() > 0.5, name
         at = np.rint(_of(truth, name)).astype(int).clip(0, (WIDTH - 1, HEIGHT - 1))
         red = [f[y, x, 0] - f[y, x, 2] for f, (x, y), s in zip(frames, at, seen, strict=True) if s]
         assert np.mean(np.array(red) > 15) > 0.95, name
@@ -85,10 +86,11 @@ def test_head_is_up(truth: PoseTable, above: str, below: str) -> None:
 
 
 def test_limbs_move_and_the_trunk_rests(truth: PoseTable) -> None:
+    """It kicks: the feet go far, the hands less."""
     trunk = float(np.median(trunk_length(truth.keypoints, INFANT24)))
     for name, least, most in [
-        ("left_wrist", 0.3, 2.0),
-        ("right_wrist", 0.3, 2.0),
+        ("left_wrist", 0.15, 2.0),
+        ("right_wrist", 0.15, 2.0),
         ("left_ankle", 0.3, 2.0),
         ("right_ankle", 0.3, 2.0),
         ("left_hip", 0.0, 0.1),

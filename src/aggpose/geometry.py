@@ -103,6 +103,51 @@ def heatmap_to_picture(
     return invert_affine(crop_affine(center, size, rotation, heatmap_size))
 
 
+def turned_size(size: np.ndarray, rotation: float) -> np.ndarray:
+    """How wide and high what a box holds lies in a picture that is turned.
+
+    size: (2,) width and height of the box, px. rotation: degrees. Returns (2,) px, float64: of the
+    ellipse that fills the box, exact for quarter turns of the box itself. The corners of a box are
+    seldom filled, so its own turned corners would ask for too much at other angles.
+    """
+    angle = np.deg2rad(rotation)
+    cos, sin = np.cos(angle), np.sin(angle)
+    width, height = np.asarray(size, dtype=np.float64)
+    return np.array([np.hypot(width * cos, height * sin), np.hypot(width * sin, height * cos)])
+
+
+SHORT_TRUNK = 0.2
+"""A trunk that is shorter than this share of its person's longer side is seen end-on: its direction
+in the picture says nothing."""
+
+
+def upright_rotation(
+    keypoints: np.ndarray, valid: np.ndarray, skeleton: Skeleton
+) -> float | None:
+    """Degrees, -180 to 180, by which a crop is turned so that the trunk points up in it.
+
+    keypoints: (K, 2) px; valid: (K,) bool. The trunk goes from the mid-point of the hips that are
+    valid to that of the shoulders. None where neither side of either is, or the trunk is short
+    (`SHORT_TRUNK`). To be used as `crop_affine`'s rotation.
+    """
+    if skeleton.trunk is None:
+        return None
+    points = np.asarray(keypoints, dtype=np.float64)
+    valid = np.asarray(valid, dtype=bool) & np.isfinite(points).all(axis=-1)
+    ends = []
+    for names in skeleton.trunk:
+        chosen = [i for i in skeleton.indices_of(names) if valid[i]]
+        if not chosen:
+            return None
+        ends.append(points[chosen].mean(axis=0))
+    box = keypoints_box(points, valid)
+    assert box is not None  # two points at least are valid
+    x, y = ends[0] - ends[1]
+    if np.hypot(x, y) <= SHORT_TRUNK * float(np.max(box[2:] - box[:2])):
+        return None
+    return float(np.rad2deg(np.arctan2(x, -y)))
+
+
 def mirror_keypoints(
     keypoints: np.ndarray, width: float, skeleton: Skeleton, *values: np.ndarray
 ) -> tuple[np.ndarray, ...]:

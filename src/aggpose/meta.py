@@ -23,7 +23,9 @@ class ModelMeta:
     keypoints: names in the order of the heat maps. input_size: (width, height) px.
     mean, std: of RGB values in 0..1. box_padding: crop size over (aspect-padded) box size.
     decode_kernel: DARK's smoothing window, heat-map px. antialias: whether crops of large pictures
-    are reduced by area first (`aggpose.data.pictures.warp_picture`). variant: the network's builder
+    are reduced by area first (`aggpose.data.pictures.warp_picture`). upright: whether the network
+    knows people whose trunk points up in the crop only: whoever uses it turns the crop until it does
+    (`aggpose.inference.upright`). variant: the network's builder
     name.
     parameters, macs: counts at input_size for one crop, 0 where not known.
     point_score: score from which on a key point counts: is drawn, and used to find the infant.
@@ -39,6 +41,7 @@ class ModelMeta:
     box_padding: float = 1.25
     decode_kernel: int = 11
     antialias: bool = False
+    upright: bool = False
     variant: str = ""
     parameters: int = 0
     macs: int = 0

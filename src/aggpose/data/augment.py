@@ -14,7 +14,13 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from aggpose.geometry import BOX_PADDING, box_to_crop, crop_affine
+from aggpose.geometry import (
+    BOX_PADDING,
+    box_to_crop,
+    crop_affine,
+    turned_size,
+    upright_rotation,
+)
 from aggpose.skeleton import Skeleton
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -25,7 +31,10 @@ class AugmentRecipe(BaseModel):
 
     flip: probability of mirroring. rotation: range in degrees, of a normal distribution with this
     standard deviation cut at twice it (as published), with probability rotation_probability;
-    full_rotation: probability of any angle at all instead. scale: normal with this standard
+    full_rotation: probability of any angle at all instead. upright: probability that the crop is
+    first turned so that the trunk points up (`geometry.upright_rotation`), for networks that are
+    shown people so (`ModelMeta.upright`); wrong_way: of these, the share that is turned far from it
+    instead, where the truth of every point is "nowhere" (``loss.absent``). scale: normal with this standard
     deviation, cut at 1 +- scale. shift: uniform, part of the crop's size.
     whole_picture: probability of the whole picture instead of the box, where one person alone is
     labelled in it: what the network sees when it looks for somebody.
@@ -41,6 +50,8 @@ class AugmentRecipe(BaseModel):
     rotation: Annotated[float, Field(ge=0, le=180)] = 45.0
     rotation_probability: Probability = 0.6
     full_rotation: Probability = 0.0
+    upright: Probability = 0.0
+    wrong_way: Probability = 0.0
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.35
     shift: Annotated[float, Field(ge=0, lt=1)] = 0.0
     whole_picture: Probability = 0.0
@@ -63,12 +74,14 @@ NO_AUGMENTATION = AugmentRecipe(
 
 @dataclass(frozen=True)
 class Crop:
-    """Where a sample is cut: centre (2,) and size (2,) in picture px, rotation deg, mirrored."""
+    """Where a sample is cut: centre (2,) and size (2,) in picture px, rotation deg, mirrored;
+    wrong_way: turned so far that nobody is to be found in it."""
 
     center: np.ndarray
     size: np.ndarray
     rotation: float
     mirrored: bool
+    wrong_way: bool = False
 
     def affine(self, output: tuple[int, int]) -> np.ndarray:
         """(2, 3) picture px -> crop or heat-map px, mirrored or not; output is (width, height)."""
@@ -94,23 +107,60 @@ def sample_crop(
     box: (4,) xywh px. keypoints: (K, 2) px. visibility: (K,). aspect: width / height of the input.
     picture: (width, height) px where the whole picture may be the crop, else None.
     """
+    upright, wrong_way = _turn_up(keypoints, visibility > 0, skeleton, recipe, rng)
+    box = _turned_box(box, upright)
     center, size = box_to_crop(box, aspect)
     if picture is not None and rng.random() < recipe.whole_picture:
-        center, size = box_to_crop(np.array([0.0, 0.0, *picture]), aspect, padding=1.0)
+        whole = _turned_box(np.array([0.0, 0.0, *picture]), upright)
+        center, size = box_to_crop(whole, aspect, padding=1.0)
     elif rng.random() < recipe.half_body and (visibility > 0).sum() > recipe.half_body_above:
         half = _half_body_box(keypoints, visibility > 0, skeleton, rng)
         if half is not None:
+            half = _turned_box(half, upright)
             # 1.5 instead of the usual 1.25: points lie on the body, the box should hold it
             center, size = box_to_crop(half, aspect, padding=1.5)
     rotation = 0.0
-    if rng.random() < recipe.full_rotation:
+    if wrong_way:
+        pass  # turned enough
+    elif rng.random() < recipe.full_rotation:
         rotation = rng.uniform(-180, 180)
     elif rng.random() < recipe.rotation_probability:
         limit = 2 * recipe.rotation
         rotation = float(np.clip(rng.normal() * recipe.rotation, -limit, limit))
     factor = float(np.clip(rng.normal() * recipe.scale + 1, 1 - recipe.scale, 1 + recipe.scale))
     offset = rng.uniform(-recipe.shift, recipe.shift, 2) * size / BOX_PADDING
-    return Crop(center + offset, size * factor, rotation, bool(rng.random() < recipe.flip))
+    mirrored = bool(rng.random() < recipe.flip)
+    return Crop(center + offset, size * factor, upright + rotation, mirrored, wrong_way)
+
+
+WRONG_WAY_DEG = 100.0
+"""From so far off the trunk's own direction on a crop counts as turned the wrong way."""
+
+
+def _turn_up(
+    keypoints: np.ndarray,
+    labelled: np.ndarray,
+    skeleton: Skeleton,
+    recipe: AugmentRecipe,
+    rng: np.random.Generator,
+) -> tuple[float, bool]:
+    """Degrees that turn the trunk up, or far from it, and whether it is the latter."""
+    if recipe.upright == 0 or rng.random() >= recipe.upright:
+        return 0.0, False
+    upright = upright_rotation(keypoints, labelled, skeleton)
+    if upright is None:
+        return 0.0, False
+    if rng.random() < recipe.wrong_way:
+        return upright + rng.uniform(WRONG_WAY_DEG, 360 - WRONG_WAY_DEG), True
+    return upright, False
+
+
+def _turned_box(box: np.ndarray, rotation: float) -> np.ndarray:
+    """(4,) xywh of a box as it lies in the turned picture, about the same middle."""
+    if rotation == 0.0:
+        return box
+    size = turned_size(box[2:], rotation)
+    return np.concatenate([np.asarray(box[:2]) + np.asarray(box[2:]) / 2 - size / 2, size])
 
 
 def _half_body_box(

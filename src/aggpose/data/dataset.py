@@ -133,7 +133,7 @@ def labels_of(
         crop.affine((width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)), person.keypoints
     )
     weights = (person.visibility > 0).astype(np.float32)
-    if person.nobody:
+    if person.nobody or crop.wrong_way:
         return np.full_like(points, _NOWHERE), np.ones_like(weights)
     if crop.mirrored:
         points, weights = points[skeleton.mirror], weights[skeleton.mirror]

@@ -14,6 +14,7 @@ from aggpose.geometry import (
     crop_affine,
     flip_back,
     heatmap_to_picture,
+    turned_size,
     xyxy_to_xywh,
 )
 from aggpose.heatmaps import decode_heatmaps
@@ -40,13 +41,11 @@ def crop_of_box(
 ) -> Crop:
     """The crop that shows a box. box: (4,) xyxy px. padding: None for the model's own.
 
-    With a rotation, the crop covers the box as it lies in the turned picture.
+    With a rotation, the crop covers what the box holds as it lies in the turned picture.
     """
     width, height = meta.input_size
     x, y, w, h = xyxy_to_xywh(box)
-    angle = np.deg2rad(rotation)
-    cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
-    turned_w, turned_h = w * cos + h * sin, w * sin + h * cos
+    turned_w, turned_h = turned_size(np.array([w, h]), rotation)
     # a crop of one pixel or less has no scale
     turned_w, turned_h = max(turned_w, 2.0), max(turned_h, 2.0)
     xywh = np.array([x + w / 2 - turned_w / 2, y + h / 2 - turned_h / 2, turned_w, turned_h])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import lightning as L
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aggpose.data.coco import People
 from aggpose.data.dataset import HEATMAP_STRIDE, normalise
@@ -65,8 +67,10 @@ class PoseModule(L.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         images = normalise(batch["image"], IMAGENET_MEAN, IMAGENET_STD)
+        with attention_for_training(images.device):
+            maps = self._raw(images)
         loss = heatmap_loss(
-            self._raw(images),
+            maps,
             batch["points"],
             batch["weights"],
             self.recipe.loss,
@@ -134,6 +138,12 @@ class PoseModule(L.LightningModule):
             "optimizer": optimiser,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+
+def attention_for_training(device: torch.device) -> AbstractContextManager[None]:
+    """On a CPU the plain form of torch's attention: with the few keys that AggPose reduces to, the
+    gradient of the fused form takes three times as long (`benchmarks/loader.py`)."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 def heatmap_loss(

@@ -147,6 +147,12 @@ class Recipe(_Part):
     schedule: ScheduleRecipe = ScheduleRecipe()
     training: TrainingRecipe = TrainingRecipe()
 
+    @model_validator(mode="after")
+    def _wrong_way_is_nowhere(self) -> Recipe:
+        if self.augment.wrong_way and not self.loss.absent:
+            raise ValueError("augment.wrong_way needs loss.absent above 0")
+        return self
+
 
 def read_recipe(path: Path, changes: list[str] | tuple[str, ...] = ()) -> Recipe:
     """A recipe from YAML, with changes ``dotted.key=value`` (value in YAML) on top.

@@ -153,6 +153,7 @@ def training_meta(recipe: Recipe, net: AggPose, keypoints: tuple[str, ...]) -> M
         input_size=size,
         decode_kernel=decode_kernel(size[0] // HEATMAP_STRIDE),
         antialias=True,
+        upright=recipe.augment.upright > 0,
         variant=net.config.name,
         parameters=count_parameters(net),
         macs=count_macs(net, size),
