@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from colour_net import figure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from aggpose.geometry import (
     invert_affine,
     keypoints_box,
     mirror_keypoints,
+    turned_box,
+    upright_rotation,
     xywh_to_xyxy,
     xyxy_to_xywh,
 )
@@ -112,3 +115,44 @@ def test_keypoints_box() -> None:
     valid = np.array([True, True, False, True])
     assert (keypoints_box(points, valid) == [1, 2, 4, 5]).all()
     assert keypoints_box(points, np.array([True, False, False, False])) is None
+
+
+@given(st.floats(-180, 180), st.floats(20, 2000))
+def test_upright_rotation_brings_the_trunk_up_and_keeps_the_sides(
+    angle: float, size: float
+) -> None:
+    points = figure((13.0, -40.0), size, turn=angle)
+    turn = upright_rotation(points, np.ones(17, bool), COCO17)
+    assert turn is not None
+    crop = crop_affine(points.mean(axis=0), np.array([size, size]), turn, (96, 96))
+    there = apply_affine(crop, points)
+    trunk = there[[5, 6]].mean(axis=0) - there[[11, 12]].mean(axis=0)
+    assert trunk[1] < 0 and abs(trunk[0]) < 1e-6 * abs(trunk[1])
+    assert there[5, 0] > there[6, 0]  # it lies on its back: its left is at the right
+
+
+def test_upright_rotation_needs_a_trunk_that_is_seen() -> None:
+    points, seen = figure((0.0, 0.0), 100.0, turn=90), np.ones(17, bool)
+    assert upright_rotation(points, seen, COCO17) == pytest.approx(90)
+    one_side = seen.copy()
+    one_side[[6, 12]] = False  # both ends by their left point alone
+    assert upright_rotation(points, one_side, COCO17) == pytest.approx(90, abs=20)
+    for missing in ([5, 6], [11, 12]):
+        hidden = seen.copy()
+        hidden[missing] = False
+        assert upright_rotation(points, hidden, COCO17) is None
+    end_on = points.copy()
+    end_on[[11, 12]] = end_on[[5, 6]] + 3.0
+    assert upright_rotation(end_on, seen, COCO17) is None
+
+
+@given(coordinate, coordinate, length, length, st.floats(-720, 720))
+def test_turned_box_keeps_its_middle_and_is_exact_for_quarter_turns(
+    x: float, y: float, w: float, h: float, angle: float
+) -> None:
+    box = np.array([x, y, w, h])
+    turned = turned_box(box, angle)
+    assert np.allclose(turned[:2] + turned[2:] / 2, [x + w / 2, y + h / 2])
+    assert min(w, h) - 1e-6 <= turned[2:].min() and turned[2:].max() <= max(w, h) + 1e-6
+    assert np.allclose(turned_box(box, 90)[2:], [h, w])
+    assert np.allclose(turned_box(box, -180)[2:], [w, h])

@@ -103,17 +103,18 @@ def heatmap_to_picture(
     return invert_affine(crop_affine(center, size, rotation, heatmap_size))
 
 
-def turned_size(size: np.ndarray, rotation: float) -> np.ndarray:
-    """How wide and high what a box holds lies in a picture that is turned.
+def turned_box(box: np.ndarray, rotation: float) -> np.ndarray:
+    """The box, in a picture turned about the box's middle, of what the box holds.
 
-    size: (2,) width and height of the box, px. rotation: degrees. Returns (2,) px, float64: of the
-    ellipse that fills the box, exact for quarter turns of the box itself. The corners of a box are
-    seldom filled, so its own turned corners would ask for too much at other angles.
+    box: (4,) xywh px. rotation: degrees, either way. Returns (4,) xywh about the same middle, along
+    the turned picture's axes: of the ellipse that fills the box, exact for quarter turns. The
+    corners of a box are seldom filled, so its own turned corners would ask for too much.
     """
+    x, y, width, height = np.asarray(box, dtype=np.float64)
     angle = np.deg2rad(rotation)
     cos, sin = np.cos(angle), np.sin(angle)
-    width, height = np.asarray(size, dtype=np.float64)
-    return np.array([np.hypot(width * cos, height * sin), np.hypot(width * sin, height * cos)])
+    size = np.array([np.hypot(width * cos, height * sin), np.hypot(width * sin, height * cos)])
+    return np.concatenate([np.array([x + width / 2, y + height / 2]) - size / 2, size])
 
 
 SHORT_TRUNK = 0.2
@@ -121,9 +122,7 @@ SHORT_TRUNK = 0.2
 in the picture says nothing."""
 
 
-def upright_rotation(
-    keypoints: np.ndarray, valid: np.ndarray, skeleton: Skeleton
-) -> float | None:
+def upright_rotation(keypoints: np.ndarray, valid: np.ndarray, skeleton: Skeleton) -> float | None:
     """Degrees, -180 to 180, by which a crop is turned so that the trunk points up in it.
 
     keypoints: (K, 2) px; valid: (K,) bool. The trunk goes from the mid-point of the hips that are

@@ -24,9 +24,8 @@ class ModelMeta:
     mean, std: of RGB values in 0..1. box_padding: crop size over (aspect-padded) box size.
     decode_kernel: DARK's smoothing window, heat-map px. antialias: whether crops of large pictures
     are reduced by area first (`aggpose.data.pictures.warp_picture`). upright: whether the network
-    knows people whose trunk points up in the crop only: whoever uses it turns the crop until it does
-    (`aggpose.inference.upright`). variant: the network's builder
-    name.
+    knows people only with the trunk pointing up in the crop, which is turned until it does
+    (`aggpose.inference.locate`). variant: the network's builder name.
     parameters, macs: counts at input_size for one crop, 0 where not known.
     point_score: score from which on a key point counts: is drawn, and used to find the infant.
     Weakly trained networks score low throughout, so it belongs to the weights.

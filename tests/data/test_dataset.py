@@ -12,10 +12,17 @@ from colour_net import COLOURS
 from painted_people import painted_people
 
 from aggpose.data.augment import NO_AUGMENTATION, AugmentRecipe, augment_pixels
-from aggpose.data.coco import read_nobody, read_people
+from aggpose.data.coco import People, read_nobody, read_people
 from aggpose.data.dataset import EpochBatches, PeopleDataset, SampleKey, ValidationDataset
 from aggpose.errors import UserError
-from aggpose.geometry import apply_affine, box_to_crop, input_to_heatmap, invert_affine
+from aggpose.geometry import (
+    apply_affine,
+    box_to_crop,
+    crop_affine,
+    input_to_heatmap,
+    invert_affine,
+    upright_rotation,
+)
 from aggpose.skeleton import COCO17, INFANT24
 
 GEOMETRY = NO_AUGMENTATION.model_dump() | {
@@ -91,6 +98,62 @@ def test_samples_are_functions_of_their_key(folder: Path) -> None:
     first = one[SampleKey(0, 0, 0, 0, (192, 256))]["image"]
     assert (first != one[SampleKey(0, 0, 1, 0, (192, 256))]["image"]).any()
     assert (first != one[SampleKey(0, 1, 0, 0, (192, 256))]["image"]).any()
+
+
+UPRIGHT = NO_AUGMENTATION.model_copy(update={"upright": 1.0})
+
+
+def lying(folder: Path, people: People, turn: float) -> People:
+    """The people turned about the middle of their pictures, clockwise, with their boxes."""
+    records = []
+    for i, person in enumerate(people.records):
+        image = cv2.imread(str(person.image_path))
+        assert image is not None
+        middle = (np.array(person.image_size) - 1) / 2
+        affine = crop_affine(middle, np.array(person.image_size), -turn, person.image_size)
+        path = folder / f"turned-{round(turn)}-{i}.png"
+        cv2.imwrite(str(path), cv2.warpAffine(image, affine, person.image_size))
+        points = apply_affine(affine, person.keypoints)
+        low, high = points.min(axis=0) - 8, points.max(axis=0) + 8
+        box = np.concatenate([low, high - low])
+        records.append(replace(person, image_path=path, keypoints=points, box=box))
+    return replace(people, records=tuple(records))
+
+
+@pytest.mark.parametrize("turn", [90.0, -130.0, 180.0])
+def test_crops_are_turned_upright(folder: Path, tmp_path: Path, turn: float) -> None:
+    """A lying person gives the sample that it gives standing, and so does the validation."""
+    standing = read_people(folder / "people.json", folder, COCO17)
+    turned = PeopleDataset([lying(tmp_path, standing, turn)], UPRIGHT)
+    for key in keys(6, (96, 128)):
+        points = turned[key]["points"].numpy()
+        trunk = points[[5, 6]].mean(axis=0) - points[[11, 12]].mean(axis=0)
+        assert trunk[1] < 0 and abs(trunk[0]) < 0.02 * abs(trunk[1])
+        truth = standing.records[key.index].keypoints
+        tilt = upright_rotation(truth, np.ones(17, bool), COCO17)
+        assert tilt is not None
+        back = crop_affine(truth.mean(axis=0), np.array([96.0, 128.0]), tilt, (96, 128))
+        shape, expected = points - points.mean(axis=0), apply_affine(back, truth)
+        expected = expected - expected.mean(axis=0)
+        factor = np.linalg.norm(shape) / np.linalg.norm(expected)
+        np.testing.assert_allclose(shape, expected * factor, atol=0.05)
+    validation = ValidationDataset(lying(tmp_path, standing, turn), (96, 128), upright=True)
+    sample = validation[2]
+    there = apply_affine(
+        invert_affine(sample["to_picture"].numpy()), validation.records[2].keypoints
+    )
+    np.testing.assert_allclose(there, turned[SampleKey(2, 0, 0, 0, (96, 128))]["points"], atol=1e-3)
+    assert (sample["image"] == turned[SampleKey(2, 0, 0, 0, (96, 128))]["image"]).all()
+
+
+def test_crops_turned_the_wrong_way_show_nobody(folder: Path) -> None:
+    people = read_people(folder / "people.json", folder, COCO17)
+    wrong = PeopleDataset([people], UPRIGHT.model_copy(update={"wrong_way": 1.0}))
+    right = PeopleDataset([people], UPRIGHT)
+    for key in keys(6):
+        sample = wrong[key]
+        assert (sample["points"] < 0).all() and (sample["weights"] == 1).all()
+        assert (sample["image"] != right[key]["image"]).any()
 
 
 def test_pictures_of_nobody_have_all_points_outside(tmp_path: Path) -> None:

@@ -37,14 +37,19 @@ def colour_net(
     names: tuple[str, ...] = COCO17.keypoints,
     gain: float = 2.4,
     sided: bool = False,
+    upright: bool = False,
 ) -> Path:
     """Write the network.
 
     gain: larger makes small discs score higher. sided: left and right share the colour of the left
     point, and which is which is told by the side of the crop (left is at the right, as in somebody
-    seen from the front): such a network sees the mirror image as a real one does.
+    seen from the front): such a network sees the mirror image as a real one does. upright: points
+    of the upper body are hardly seen in the crop's lower third, nor those of the lower in its upper
+    third: such a network knows people upright.
     """
-    meta = ModelMeta(name="colours", keypoints=names, licence="test", source="by formula")
+    meta = ModelMeta(
+        name="colours", keypoints=names, licence="test", source="by formula", upright=upright
+    )
     width, height = meta.input_size
     size = (width // 4, height // 4)
     cells = invert_affine(input_to_heatmap(meta.input_size, size))
@@ -64,6 +69,10 @@ def colour_net(
                 left = names.index("left_" + name.split("_", 1)[1])
                 colours[k] = COLOURS[left]
                 side[k] = right_half if name.startswith("left_") else 1 - right_half
+    if upright:
+        third = np.arange(height) // -(-height // 3)
+        there = np.stack([third != (2 if name in COCO17.upper else 0) for name in names])
+        side = side * np.where(there, 1.0, 0.3).astype(np.float32)[:, :, None]
     narrow = 10.0  # a squared distance of 0.1 gives nothing; neighbours differ by 0.25 or more
     linear = (2 * narrow * colours).astype(np.float32)
     bias = (1 - narrow * (colours**2).sum(1)).astype(np.float32)

@@ -10,6 +10,7 @@ from colour_net import colour_net, figure, paint, save_rgb, with_exif_orientatio
 
 import aggpose
 from aggpose.errors import UserError
+from aggpose.evaluation.protocol import turn_boxes, turn_poses
 from aggpose.inference import Model, find_infant, load
 from aggpose.skeleton import INFANT21, INFANT24
 
@@ -74,6 +75,36 @@ def test_turned_tries_find_a_long_figure_in_a_wide_picture(tmp_path: Path) -> No
     assert find_infant(weak.runtime, image, turns=False) is None
     poses = weak.predict(image)
     assert error(poses, truth) < 1.0
+
+
+@pytest.fixture(scope="module")
+def upright(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return load(colour_net(tmp_path_factory.mktemp("net") / "upright.onnx", upright=True))
+
+
+@pytest.mark.parametrize("turn", [0, 30, 90, 135, 180, 270])
+def test_networks_that_know_people_upright_find_them_in_any_direction(
+    upright: Model, turn: float
+) -> None:
+    truth = figure((170.0, 90.0), 300, turn=turn)
+    image = paint(SIZE, truth)
+    low, high = truth.min(axis=0) - 10, truth.max(axis=0) + 10
+    given = upright.predict(image, np.array([[*low, *high]]))
+    alone = upright.predict(image)
+    for poses in (given, alone):
+        assert error(poses, truth) < 1.0
+        assert poses.scores.min() > 0.3  # nothing lies in the third where it is hardly seen
+
+
+def test_the_turned_picture_gives_the_turned_pose(upright: Model) -> None:
+    truth = figure((170.0, 90.0), 300, turn=20)
+    image, box = paint(SIZE, truth), np.array([[160.0, 70.0, 480.0, 400.0]])
+    plain = upright.predict(image, box)
+    quarter = np.ascontiguousarray(np.rot90(image))
+    turned = upright.predict(quarter, turn_boxes(box, SIZE, 1))
+    back = turn_poses(turned, SIZE, 1)
+    np.testing.assert_allclose(back.keypoints, plain.keypoints, atol=0.1)
+    np.testing.assert_allclose(back.scores, plain.scores, atol=0.01)
 
 
 def test_flip_test_swaps_the_sides_back(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from aggpose.errors import UserError
 from aggpose.network import load_checkpoint
 from aggpose.skeleton import COCO17
 from aggpose.training.recipe import read_recipe, refuse_changed
-from aggpose.training.run import train
+from aggpose.training.run import make_network, train
 
 
 def write_recipe(folder: Path, **changes: object) -> Path:
@@ -91,6 +91,29 @@ def wait_for(path: Path, process: subprocess.Popen[bytes], newer_than: float = 0
         assert process.poll() is None, "the training ended before it was killed"
         time.sleep(0.05)
     pytest.fail(f"{path} did not appear in a minute")
+
+
+def test_upright_training_in_half_precision_says_so_in_its_weights(tmp_path: Path) -> None:
+    """bf16 with clipping trains, and whoever uses the weights is told to turn the crops."""
+    recipe = read_recipe(
+        write_recipe(
+            tmp_path,
+            augment={"upright": 1.0, "wrong_way": 0.1},
+            loss__absent=0.3,
+            training__precision="bf16-mixed",
+            training__epochs=1,
+        )
+    )
+    before = make_network(recipe, say=lambda _: None).state_dict()
+    meta = load_checkpoint(train(recipe, say=lambda _: None)).meta
+    assert meta is not None and meta.upright
+    last = torch.load(recipe.out / "checkpoints" / "last.ckpt", weights_only=False)["state_dict"]
+    assert any((last[f"net.{n}"] != value).any() for n, value in before.items())
+
+
+def test_wrong_way_needs_a_place_that_is_nowhere(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"loss\.absent"):
+        read_recipe(write_recipe(tmp_path, augment={"upright": 1.0, "wrong_way": 0.1}))
 
 
 @pytest.mark.slow

@@ -27,6 +27,15 @@ def truths(count: int, step: float = 4.0) -> list[np.ndarray]:
     return [figure((60 + step * i, 60 + 30 * np.sin(i / 6)), 280, turn=3 * i) for i in range(count)]
 
 
+def test_a_turning_figure_is_followed_by_a_network_that_knows_it_upright(tmp_path: Path) -> None:
+    upright = load(colour_net(tmp_path / "upright.onnx", upright=True))
+    truth = truths(70)  # turns by more than half a turn
+    images = [paint(SIZE, t) for t in truth]
+    for frame, wanted in zip(pose_frames(upright, stream(images)), truth, strict=True):
+        assert np.abs(frame.poses.keypoints[0] - wanted).max() < 1.0
+        assert frame.poses.scores.min() > 0.3  # never turned so far that points are hardly seen
+
+
 def stream(images: list[np.ndarray]) -> list[Frame]:
     return [Frame(i, i / 25, i, image) for i, image in enumerate(images)]
 

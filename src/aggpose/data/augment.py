@@ -18,7 +18,7 @@ from aggpose.geometry import (
     BOX_PADDING,
     box_to_crop,
     crop_affine,
-    turned_size,
+    turned_box,
     upright_rotation,
 )
 from aggpose.skeleton import Skeleton
@@ -34,8 +34,8 @@ class AugmentRecipe(BaseModel):
     full_rotation: probability of any angle at all instead. upright: probability that the crop is
     first turned so that the trunk points up (`geometry.upright_rotation`), for networks that are
     shown people so (`ModelMeta.upright`); wrong_way: of these, the share that is turned far from it
-    instead, where the truth of every point is "nowhere" (``loss.absent``). scale: normal with this standard
-    deviation, cut at 1 +- scale. shift: uniform, part of the crop's size.
+    instead, where the truth of every point is "nowhere" (``loss.absent``). scale: normal with this
+    standard deviation, cut at 1 +- scale. shift: uniform, part of the crop's size.
     whole_picture: probability of the whole picture instead of the box, where one person alone is
     labelled in it: what the network sees when it looks for somebody.
     half_body: probability, where more than half_body_above points are labelled.
@@ -108,15 +108,15 @@ def sample_crop(
     picture: (width, height) px where the whole picture may be the crop, else None.
     """
     upright, wrong_way = _turn_up(keypoints, visibility > 0, skeleton, recipe, rng)
-    box = _turned_box(box, upright)
+    box = turned_box(box, upright)
     center, size = box_to_crop(box, aspect)
     if picture is not None and rng.random() < recipe.whole_picture:
-        whole = _turned_box(np.array([0.0, 0.0, *picture]), upright)
+        whole = turned_box(np.array([0.0, 0.0, *picture]), upright)
         center, size = box_to_crop(whole, aspect, padding=1.0)
     elif rng.random() < recipe.half_body and (visibility > 0).sum() > recipe.half_body_above:
         half = _half_body_box(keypoints, visibility > 0, skeleton, rng)
         if half is not None:
-            half = _turned_box(half, upright)
+            half = turned_box(half, upright)
             # 1.5 instead of the usual 1.25: points lie on the body, the box should hold it
             center, size = box_to_crop(half, aspect, padding=1.5)
     rotation = 0.0
@@ -153,14 +153,6 @@ def _turn_up(
     if rng.random() < recipe.wrong_way:
         return upright + rng.uniform(WRONG_WAY_DEG, 360 - WRONG_WAY_DEG), True
     return upright, False
-
-
-def _turned_box(box: np.ndarray, rotation: float) -> np.ndarray:
-    """(4,) xywh of a box as it lies in the turned picture, about the same middle."""
-    if rotation == 0.0:
-        return box
-    size = turned_size(box[2:], rotation)
-    return np.concatenate([np.asarray(box[:2]) + np.asarray(box[2:]) / 2 - size / 2, size])
 
 
 def _half_body_box(

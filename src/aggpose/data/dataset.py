@@ -20,7 +20,14 @@ from aggpose.data.augment import AugmentRecipe, Crop, augment_pixels, sample_cro
 from aggpose.data.coco import People, Person
 from aggpose.data.pictures import read_rgb, warp_picture
 from aggpose.errors import UserError
-from aggpose.geometry import apply_affine, box_to_crop, crop_affine, heatmap_to_picture
+from aggpose.geometry import (
+    apply_affine,
+    box_to_crop,
+    crop_affine,
+    heatmap_to_picture,
+    turned_box,
+    upright_rotation,
+)
 from aggpose.skeleton import Skeleton
 
 HEATMAP_STRIDE = 4
@@ -151,12 +158,13 @@ class ValidationDataset(Dataset[dict[str, Any]]):
     """Plain crops of labelled boxes, with what is needed to bring key points back to the picture.
 
     A sample is ``image`` (3, H, W) uint8, ``index`` of the record, and ``to_picture`` (2, 3), the
-    affine from heat-map px to picture px.
+    affine from heat-map px to picture px. upright: turned by the labels so that the trunk points
+    up, for networks that know people so; `aggpose evaluate` finds the turn without labels.
     """
 
-    def __init__(self, people: People, input_size: tuple[int, int]) -> None:
-        self.records = people.records
-        self.input_size = input_size
+    def __init__(self, people: People, input_size: tuple[int, int], upright: bool = False) -> None:
+        self.records, self.skeleton = people.records, people.skeleton
+        self.input_size, self.upright = input_size, upright
 
     def __len__(self) -> int:
         return len(self.records)
@@ -164,14 +172,18 @@ class ValidationDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         person = self.records[index]
         width, height = self.input_size
-        center, size = box_to_crop(person.box, width / height)
-        affine = crop_affine(center, size, 0.0, self.input_size)
+        turn = 0.0
+        if self.upright:
+            labelled = person.visibility > 0
+            turn = upright_rotation(person.keypoints, labelled, self.skeleton) or 0.0
+        center, size = box_to_crop(turned_box(person.box, turn), width / height)
+        affine = crop_affine(center, size, turn, self.input_size)
         pixels = warp_picture(read_rgb(person.image_path), affine, self.input_size)
         heatmap_size = (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
             "index": index,
-            "to_picture": torch.from_numpy(heatmap_to_picture(center, size, heatmap_size)),
+            "to_picture": torch.from_numpy(heatmap_to_picture(center, size, heatmap_size, turn)),
         }
 
 

@@ -35,7 +35,8 @@ class Protocol:
 
     boxes: ``gt``, ``whole`` or the name of a detections file. rotate: degrees counter-clockwise by
     which pictures were turned before the network saw them. area: of OKS, ``file`` or ``box``.
-    skeleton, keypoints, sigmas: what is scored. nms: OKS threshold, None for none.
+    skeleton, keypoints, sigmas: what is scored. nms: OKS threshold, None for none. turns: how crops
+    are turned before a pose counts, None where they are not.
     """
 
     boxes: str
@@ -50,6 +51,7 @@ class Protocol:
     decoder: str | None = None
     score: str | None = None
     nms: float | None = None
+    turns: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -95,6 +97,7 @@ def make_protocol(
         decoder=f"DARK, kernel {meta.decode_kernel}",
         score="box score x mean of key-point scores above 0.2",
         nms=NMS_THRESHOLD if boxes not in ("gt", "whole") else None,
+        turns="best of four, then trunk upright" if meta.upright else None,
     )
 
 

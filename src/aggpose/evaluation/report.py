@@ -100,11 +100,12 @@ def table(report: dict[str, Any]) -> str:
     """The report as lines of text, percent with two digits."""
     protocol, numbers, details = report["protocol"], report["metrics"], report["details"]
     sigmas = sorted(set(protocol["sigmas"]))
+    turns = f"turns: {protocol['turns']} | " if protocol.get("turns") else ""
     shown = f"all {sigmas[0]}" if len(sigmas) == 1 else f"{sigmas[0]} to {sigmas[-1]} by point"
     lines = [
         f"boxes {protocol['boxes']} | flip test {'yes' if protocol['flip_test'] else 'no'} | "
         f"rotate {protocol['rotate']} | decoder {protocol['decoder'] or 'not known'} | "
-        f"sigmas {shown} | area of the {protocol['area']} | "
+        f"{turns}sigmas {shown} | area of the {protocol['area']} | "
         f"{protocol['skeleton']}, {len(protocol['keypoints'])} points",
         "  ".join(f"{name} {_percent(numbers[name])}" for name in METRICS),
         f"people {details['people']} | PCK@0.2 {_percent(details['PCK@0.2'])} "

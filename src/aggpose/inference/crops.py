@@ -14,7 +14,7 @@ from aggpose.geometry import (
     crop_affine,
     flip_back,
     heatmap_to_picture,
-    turned_size,
+    turned_box,
     xyxy_to_xywh,
 )
 from aggpose.heatmaps import decode_heatmaps
@@ -44,11 +44,10 @@ def crop_of_box(
     With a rotation, the crop covers what the box holds as it lies in the turned picture.
     """
     width, height = meta.input_size
-    x, y, w, h = xyxy_to_xywh(box)
-    turned_w, turned_h = turned_size(np.array([w, h]), rotation)
+    xywh = turned_box(xyxy_to_xywh(box), rotation)
     # a crop of one pixel or less has no scale
-    turned_w, turned_h = max(turned_w, 2.0), max(turned_h, 2.0)
-    xywh = np.array([x + w / 2 - turned_w / 2, y + h / 2 - turned_h / 2, turned_w, turned_h])
+    grown = np.maximum(xywh[2:], 2.0)
+    xywh = np.concatenate([xywh[:2] + (xywh[2:] - grown) / 2, grown])
     center, size = box_to_crop(
         xywh, width / height, meta.box_padding if padding is None else padding
     )

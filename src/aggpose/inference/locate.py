@@ -3,7 +3,9 @@
 Detectors trained on standing adults miss lying infants. The pose network was trained on infants in
 every direction, so it looks at the whole picture first, then again and closer at a crop around its
 own key points. Where it stays unsure it looks at the picture turned by 90, 180 and 270 degrees, and
-closer at the best of these.
+closer at the best of these. Networks that were taught people upright only (`ModelMeta.upright`)
+look at all four turns, and closer at the best one with its trunk brought upright: what they say
+does not depend on the direction a child lies in.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aggpose.geometry import keypoints_box
+from aggpose.geometry import keypoints_box, upright_rotation
 from aggpose.inference.crops import Crop, crop_of_box, look
 from aggpose.inference.runtime import Runtime
 from aggpose.meta import ModelMeta
@@ -57,6 +59,9 @@ REFINEMENTS = 2
 """Closer looks after the first."""
 
 TURNS = (90.0, 180.0, 270.0)
+
+SAME_TURN_DEG = 8.0
+"""Crops that are turned by less than this against each other show the same."""
 
 _SMALLEST = 8.0  # px: key points on one spot still make a box
 
@@ -131,6 +136,46 @@ def look_at(
     return [Look(k, s, c, limits) for k, s, c in zip(keypoints, scores, crops, strict=True)]
 
 
+def best_turn(
+    runtime: Runtime,
+    image: np.ndarray,
+    box: np.ndarray,
+    padding: float | None = None,
+    flip_test: bool = False,
+) -> Look:
+    """The best of four looks at a box, each a quarter turn on. box: (4,) xyxy px."""
+    crops = [crop_of_box(box, runtime.meta, turn, padding) for turn in (0.0, *TURNS)]
+    return max(look_at(runtime, image, crops, flip_test), key=lambda seen: seen.quality)
+
+
+def upright_turn(seen: Look, meta: ModelMeta) -> float:
+    """Degrees to turn the next crop of what was seen: until the trunk points up, where the network
+    wants it so and the trunk is seen; else as the last one."""
+    if not meta.upright:
+        return seen.crop.rotation
+    turn = upright_rotation(seen.keypoints, seen.counting, meta.skeleton)
+    return seen.crop.rotation if turn is None else turn
+
+
+def turned_apart(a: float, b: float) -> float:
+    """Degrees between two rotations, 0 to 180."""
+    return abs((a - b + 180.0) % 360.0 - 180.0)
+
+
+def look_upright(
+    runtime: Runtime, image: np.ndarray, box: np.ndarray, flip_test: bool = False
+) -> Look:
+    """The person in a box, for networks that know people upright (`ModelMeta.upright`): four turns,
+    then a look at the best one with its trunk brought upright. box: (4,) xyxy px."""
+    best = best_turn(runtime, image, box, flip_test=flip_test)
+    turn = upright_turn(best, runtime.meta)
+    if turned_apart(turn, best.crop.rotation) <= SAME_TURN_DEG:
+        return best
+    crop = crop_of_box(box, runtime.meta, turn)
+    (aligned,) = look_at(runtime, image, [crop], flip_test)
+    return max(best, aligned, key=lambda seen: seen.quality)
+
+
 def refine(runtime: Runtime, image: np.ndarray, first: Look, flip_test: bool = False) -> Look:
     """Look closer at the first look's own key points until nothing changes.
 
@@ -139,10 +184,11 @@ def refine(runtime: Runtime, image: np.ndarray, first: Look, flip_test: bool = F
     best = first
     least: float | None = first.thresholds.hint
     for _ in range(REFINEMENTS):
-        box = best.body_box(least)
-        if box is None or overlap(box, best.crop.box) > 0.9:
+        box, turn = best.body_box(least), upright_turn(best, runtime.meta)
+        same_turn = turned_apart(turn, best.crop.rotation) <= SAME_TURN_DEG
+        if box is None or (same_turn and overlap(box, best.crop.box) > 0.9):
             break
-        crop = crop_of_box(box, runtime.meta, best.crop.rotation)
+        crop = crop_of_box(box, runtime.meta, turn)
         (closer,) = look_at(runtime, image, [crop], flip_test)
         if closer.quality < best.quality:
             break
@@ -155,10 +201,15 @@ def find_infant(
 ) -> Look | None:
     """The infant in a picture, None when the network finds nobody.
 
-    image: (H, W, 3) uint8 RGB. turns: try turned pictures when unsure.
+    image: (H, W, 3) uint8 RGB. turns: try turned pictures when unsure; networks that know people
+    upright look at all four turns first.
     """
     box = whole_picture(image)
     # the picture fills the crop: the usual padding would only make the infant smaller
+    if runtime.meta.upright and turns:
+        first = best_turn(runtime, image, box, 1.0, flip_test)
+        best = refine(runtime, image, first, flip_test)
+        return best if best.found() else None
     (first,) = look_at(runtime, image, [crop_of_box(box, runtime.meta, padding=1.0)], flip_test)
     best = refine(runtime, image, first, flip_test)
     if turns and not best.sure():

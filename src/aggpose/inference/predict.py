@@ -13,7 +13,7 @@ import numpy as np
 
 from aggpose.data.pictures import read_rgb
 from aggpose.inference.crops import Crop, crop_of_box, cut_crop, estimate
-from aggpose.inference.locate import find_infant, poses_of
+from aggpose.inference.locate import find_infant, look_upright, poses_of
 from aggpose.inference.runtime import Runtime, file_sha256, find_model, open_runtime
 from aggpose.meta import ModelMeta
 from aggpose.pose import Poses
@@ -101,7 +101,10 @@ class Model:
         than a batch of crops, a batch of poses and one picture are held. Yields one `Poses` an
         item, in order.
         """
-        yield from _in_batches(self.runtime, items, flip_test, max(1, batch_size))
+        if self.meta.upright:
+            yield from _upright(self.runtime, items, flip_test)
+        else:
+            yield from _in_batches(self.runtime, items, flip_test, max(1, batch_size))
 
     def predict_video(
         self,
@@ -170,6 +173,19 @@ class _Batch:
             waiting.left -= 1
         self.crops.clear()
         self.owners.clear()
+
+
+def _upright(runtime: Runtime, items: Iterable[Item], flip_test: bool) -> Iterator[Poses]:
+    """Poses of networks that want people upright: the turns of one box share a batch."""
+    for picture, boxes, box_scores in items:
+        boxes = _checked_boxes(boxes)
+        poses = _unfilled(boxes, box_scores, runtime.meta.skeleton)
+        image = as_image(picture) if len(boxes) else None
+        for row, box in enumerate(boxes):
+            assert image is not None
+            seen = look_upright(runtime, image, box, flip_test)
+            poses.keypoints[row], poses.scores[row] = seen.keypoints, seen.scores
+        yield poses
 
 
 def _in_batches(

@@ -128,8 +128,8 @@ class PoseModule(L.LightningModule):
         optimiser = torch.optim.AdamW(
             parameter_groups(self.net, training.weight_decay, training.decay_all),
             lr=training.learning_rate,
-            # Lightning cannot clip what a fused optimiser un-scales itself
-            fused=training.precision != "16-mixed",
+            # with mixed precision Lightning refuses to clip what a fused optimiser could un-scale
+            fused=training.precision == "32-true" or not training.clip,
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: learning_rate_factor(step, self.recipe, self.steps_per_epoch)

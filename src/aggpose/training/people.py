@@ -110,7 +110,11 @@ class PeopleLoaders(L.LightningDataModule):
             return []
         trainer = self.trainer
         assert trainer is not None
-        people = ValidationDataset(self.data.validation, self.recipe.data.input_size)
+        people = ValidationDataset(
+            self.data.validation,
+            self.recipe.data.input_size,
+            self.recipe.augment.upright > 0,
+        )
         sampler: Any = None
         if trainer.world_size > 1:
             # everyone once: DistributedSampler would repeat some to fill up

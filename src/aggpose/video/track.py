@@ -20,12 +20,15 @@ import numpy as np
 from aggpose.geometry import apply_affine, crop_affine
 from aggpose.inference.crops import crop_of_box, look
 from aggpose.inference.locate import (
+    SAME_TURN_DEG,
     Look,
     find_infant,
     overlap,
     poses_of,
     refine,
     thresholds_of,
+    turned_apart,
+    upright_turn,
 )
 from aggpose.inference.runtime import Runtime
 from aggpose.meta import ModelMeta
@@ -202,7 +205,10 @@ class Follower:
             # half way: a crop that jumps with every key point would make them jitter
             near = self._box is not None and overlap(body, self._box) >= NEAR
             self._box = 0.5 * (self._box + body) if near and self._box is not None else body
-        self._rotation = seen.crop.rotation
+        turn = upright_turn(seen, self._runtime.meta)
+        # as with the box: a crop that turns with every key point would make them jitter
+        turns = turned_apart(turn, seen.crop.rotation) > SAME_TURN_DEG
+        self._rotation = turn if turns else seen.crop.rotation
         self._misses = 0
         self._unsure = 0 if seen.sure() else self._unsure + 1
 
