@@ -11,9 +11,23 @@ from aggpose.errors import UserError
 
 
 def export(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help=".safetensors or .pth weights")],
-    out: Annotated[Path, typer.Option(help="the file to write")],
-    to: Annotated[str, typer.Option(help="onnx")] = "onnx",
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help=".safetensors, .pth or .onnx weights of ours")
+    ],
+    out: Annotated[Path, typer.Option(help="the file to write: .onnx, or .xml for openvino")],
+    to: Annotated[str, typer.Option(help="onnx or openvino")] = "onnx",
+    precision: Annotated[str, typer.Option(help="fp32, bf16 (openvino), fp16 or int8")] = "fp32",
+    images: Annotated[
+        Path | None,
+        typer.Option(help="pictures to calibrate and check on; the bundled clip unless given"),
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="labels of --images: checks people, and AP")
+    ] = None,
+    max_shift: Annotated[
+        float | None,
+        typer.Option(min=0, help="crop px by which key points that count may move on average"),
+    ] = None,
     half_weights: Annotated[
         bool, typer.Option("--half-weights", help="store weights in 16 bits: half the size")
     ] = False,
@@ -25,31 +39,57 @@ def export(
         bool, typer.Option("--overwrite", help="replace the file if it is there")
     ] = False,
 ) -> None:
-    """Write a model as ONNX, checked against the network before the file gets its name."""
-    if to != "onnx":
-        raise UserError(f"--to {to}: this version writes onnx")
-    if out.suffix != ".onnx":
-        raise UserError(f"--out {out}: name a .onnx file")
+    """Write a model for other runtimes, with a certificate of what it costs beside it."""
+    suffix = ".xml" if to == "openvino" else ".onnx"
+    if out.suffix != suffix:
+        raise UserError(f"--out {out}: name a {suffix} file")
+    if half_weights and (to != "onnx" or precision != "fp32"):
+        raise UserError("--half-weights: belongs to --to onnx --precision fp32")
+    if annotations is not None and images is None:
+        raise UserError("--annotations: give the folder of its pictures with --images")
     if out.exists() and not overwrite:
         raise UserError(f"{out}: is there already; give --overwrite or another name")
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
 
-        from aggpose.network import count_macs, count_parameters, load_checkpoint
-        from aggpose.network.export import export_onnx
+        from aggpose.export.check_set import pictures_set
+        from aggpose.export.job import (
+            TooFarOff,
+            certificate_path,
+            counted,
+            export_certified,
+            refuse_unknown,
+        )
+        from aggpose.network import load_checkpoint
+
+        refuse_unknown(to, precision)
+        if to == "openvino":
+            import openvino  # noqa: F401
     except ImportError as error:
         raise UserError(f'exporting needs {error.name}: pip install "aggpose[export]"') from None
-    from dataclasses import replace
 
     net = load_checkpoint(model)
     assert net.meta is not None
-    meta = replace(
-        net.meta,
-        parameters=count_parameters(net),
-        macs=count_macs(net, net.meta.input_size),
-        point_score=net.meta.point_score if point_score is None else point_score,
+    meta = counted(net, net.meta, point_score)
+    checks = None if images is None else pictures_set(meta, images, annotations)
+    try:
+        made = export_certified(net, meta, out, to, precision, checks, max_shift, half_weights)
+    except TooFarOff as error:
+        typer.echo(f"aggpose: {error}", err=True)
+        raise typer.Exit(1) from None
+    print(
+        f"{out}: {made.size_mb} MB, largest difference of heat maps {made.heatmap_difference:.1e}"
     )
-    difference = export_onnx(net, out, meta, half_weights)
-    size = out.stat().st_size / 1e6
-    print(f"{out}: {size:.2f} MB, largest difference from the network {difference:.1e}")
+    shift = made.counting
+    print(
+        f"key points that count ({shift.points} on {made.crops} crops of {made.checked_on}) move by "
+        f"{shift.mean_px:.3f} crop px on average, 99 in 100 by at most {shift.p99_px:.3f}"
+    )
+    if made.ap is not None:
+        print(f"AP {made.ap['exported']:.2f}, of the network {made.ap['reference']:.2f}")
+    if made.kept_in_float:
+        print(f"in float: {', '.join(made.kept_in_float)}")
+    times = ", ".join(f"{name} {ms:.1f}" for name, ms in made.ms_per_crop.items())
+    print(f"ms a crop on this machine: {times}")
+    print(f"certificate: {certificate_path(out)}")

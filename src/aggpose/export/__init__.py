@@ -1,0 +1,1 @@
+"""Exported files and what is known of them: precision, formats, certificates."""
