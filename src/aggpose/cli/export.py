@@ -83,8 +83,8 @@ def export(
     )
     shift = made.counting
     print(
-        f"key points that count ({shift.points} on {made.crops} crops of {made.checked_on}) move by "
-        f"{shift.mean_px:.3f} crop px on average, 99 in 100 by at most {shift.p99_px:.3f}"
+        f"key points that count ({shift.points} in {made.crops} crops of {made.checked_on}) move "
+        f"by {shift.mean_px:.3f} crop px on average, 99 in 100 by at most {shift.p99_px:.3f}"
     )
     if made.ap is not None:
         print(f"AP {made.ap['exported']:.2f}, of the network {made.ap['reference']:.2f}")

@@ -13,6 +13,7 @@ def info(
     """What a model file is: size, key points, input, where it came from, terms."""
     from aggpose.cli.manifest import STATEMENT
     from aggpose.inference import load
+    from aggpose.inference.crops import decoder_of
     from aggpose.inference.runtime import TorchRuntime, file_sha256
 
     network = load(model, device="cpu")
@@ -30,7 +31,7 @@ def info(
         ("compute", f"{meta.macs / 1e9:.3f} GMAC a crop" if meta.macs else "not stated"),
         ("input", f"{width}x{height} (width x height), RGB, mean {meta.mean}, std {meta.std}"),
         ("crop", f"box padded to the input's aspect, x{meta.box_padding}"),
-        ("decoder", f"DARK, kernel {meta.decode_kernel}"),
+        ("decoder", decoder_of(network.runtime)),
         ("counts", f"key points from score {meta.point_score} on"),
         ("skeleton", f"{meta.skeleton.name}, {len(meta.keypoints)} key points"),
         ("key points", ", ".join(meta.keypoints)),

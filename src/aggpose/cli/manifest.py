@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aggpose import __version__
+from aggpose.inference.foreign_runtime import ForeignRuntime
 from aggpose.inference.predict import Model
 from aggpose.inference.runtime import file_sha256
 
@@ -13,8 +14,12 @@ STATEMENT = "Research use only, not a medical device."
 
 
 def describe_model(model: Model) -> dict[str, Any]:
-    """Name, hash and terms of the weights, and where they ran."""
+    """Name, hash and terms of the weights, and where they ran; of foreign ones the description."""
     meta = model.meta
+    described = {}
+    if isinstance(model.runtime, ForeignRuntime):
+        path = model.runtime.description_path
+        described["description"] = {"file": path.name, "sha256": file_sha256(path)}
     return {
         "name": meta.name,
         "file": model.path.name,
@@ -24,6 +29,7 @@ def describe_model(model: Model) -> dict[str, Any]:
         "licence": meta.licence,
         "source": meta.source,
         "device": model.device,
+        **described,
     }
 
 

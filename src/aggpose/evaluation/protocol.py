@@ -21,6 +21,7 @@ from aggpose.evaluation.oks import suppress_doubles
 from aggpose.formats.coco_boxes import BoxFile
 from aggpose.formats.coco_results import pose_scores, result_entries
 from aggpose.geometry import box_to_crop, xywh_to_xyxy, xyxy_to_xywh
+from aggpose.inference.crops import decoder_of
 from aggpose.inference.predict import DEFAULT_BATCH, Item, Model
 from aggpose.pose import Poses
 from aggpose.skeleton import Skeleton
@@ -94,7 +95,7 @@ def make_protocol(
         sigmas=skeleton.sigmas,
         input_size=meta.input_size,
         box_padding=meta.box_padding,
-        decoder=f"DARK, kernel {meta.decode_kernel}",
+        decoder=decoder_of(model.runtime),
         score="box score x mean of key-point scores above 0.2",
         nms=NMS_THRESHOLD if boxes not in ("gt", "whole") else None,
         turns="best of four, then trunk upright" if meta.upright else None,

@@ -32,7 +32,7 @@ class CheckSet:
     """Crops, and the labels of what they show where there are any.
 
     name: for people. images: (N, 3, H, W) float32, normalised as the network wants them. crops: N.
-    image_ids: (N,) of the pictures in ``labels``, an annotation file's content, None without labels.
+    image_ids: (N,) of the pictures in ``labels``, an annotation file's content or None.
     skeleton: of the labels.
     """
 

@@ -13,11 +13,13 @@ from aggpose.geometry import (
     box_to_crop,
     crop_affine,
     flip_back,
-    heatmap_to_picture,
+    input_to_heatmap,
+    invert_affine,
     turned_box,
     xyxy_to_xywh,
 )
 from aggpose.heatmaps import decode_heatmaps
+from aggpose.inference.foreign_runtime import ForeignRuntime
 from aggpose.inference.runtime import Runtime
 from aggpose.meta import ModelMeta
 
@@ -54,28 +56,35 @@ def crop_of_box(
     return Crop(np.asarray(box, dtype=np.float64), center, size, rotation)
 
 
-def cut_crop(image: np.ndarray, crop: Crop, meta: ModelMeta, out: np.ndarray) -> None:
-    """Warp a crop and normalise it into ``out``.
+def cut_crop(image: np.ndarray, crop: Crop, meta: ModelMeta) -> np.ndarray:
+    """(h, w, 3) uint8 RGB: what a crop shows of an (H, W, 3) uint8 RGB picture.
 
-    image: (H, W, 3) uint8 RGB. out: (3, h, w) float32, written. Bilinear, zeros outside of the
-    picture, as published; large pictures are reduced by area first where the network wants it.
+    Bilinear, black outside of the picture, as published; large pictures are reduced by area first
+    where the network wants it.
     """
     affine = crop_affine(crop.center, crop.size, crop.rotation, meta.input_size)
-    warped = warp_picture(image, affine, meta.input_size, meta.antialias)
+    return warp_picture(image, affine, meta.input_size, meta.antialias)
+
+
+def normalise(cut: np.ndarray, meta: ModelMeta) -> np.ndarray:
+    """(B, h, w, 3) uint8 RGB crops to our networks' input, (B, 3, h, w) float32."""
     std = np.asarray(meta.std, dtype=np.float32)
     scale = (1.0 / (255.0 * std)).reshape(3, 1, 1)
     shift = (np.asarray(meta.mean, dtype=np.float32) / std).reshape(3, 1, 1)
-    np.multiply(warped.transpose(2, 0, 1), scale, out=out)
-    out -= shift
+    batch = np.empty((len(cut), 3, *cut.shape[1:3]), np.float32)
+    np.multiply(cut.transpose(0, 3, 1, 2), scale, out=batch)
+    batch -= shift
+    return batch
 
 
 def cut_crops(images: Sequence[np.ndarray], crops: Sequence[Crop], meta: ModelMeta) -> np.ndarray:
-    """(B, 3, H, W) float32 batch of the i-th crop of the i-th image."""
-    width, height = meta.input_size
-    batch = np.empty((len(crops), 3, height, width), np.float32)
-    for image, crop, out in zip(images, crops, batch, strict=True):
-        cut_crop(image, crop, meta, out)
-    return batch
+    """(B, 3, h, w) float32 normalised batch of the i-th crop of the i-th image."""
+    return normalise(_stack(images, crops, meta), meta)
+
+
+def _stack(images: Sequence[np.ndarray], crops: Sequence[Crop], meta: ModelMeta) -> np.ndarray:
+    pairs = zip(images, crops, strict=True)
+    return np.stack([cut_crop(image, crop, meta) for image, crop in pairs])
 
 
 def run_flipped(runtime: Runtime, batch: np.ndarray) -> np.ndarray:
@@ -85,20 +94,43 @@ def run_flipped(runtime: Runtime, batch: np.ndarray) -> np.ndarray:
     return (maps + flip_back(mirrored, runtime.meta.skeleton)) * 0.5
 
 
+def crop_points(
+    runtime: Runtime, cut: np.ndarray, flip_test: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Key points in crops, by the kind of the network.
+
+    cut: (B, h, w, 3) uint8 RGB. Returns points (B, K, 2) float64 in crop px, pixel centres at
+    integers, and scores (B, K). Points of a score of 0 or less mean nothing.
+    """
+    if isinstance(runtime, ForeignRuntime):
+        return runtime.points(cut, flip_test)
+    batch = normalise(cut, runtime.meta)
+    maps = run_flipped(runtime, batch) if flip_test else runtime.run(batch)
+    height, width = maps.shape[-2:]
+    points, scores = decode_heatmaps(maps, runtime.meta.decode_kernel)
+    back = invert_affine(input_to_heatmap(runtime.meta.input_size, (width, height)))
+    return apply_affine(back, points), scores
+
+
+def decoder_of(runtime: Runtime) -> str:
+    """How key points are read from the network's output, in words."""
+    if isinstance(runtime, ForeignRuntime):
+        return runtime.decoder
+    return f"DARK, kernel {runtime.meta.decode_kernel}"
+
+
 def estimate(
-    runtime: Runtime, batch: np.ndarray, crops: Sequence[Crop], flip_test: bool = False
+    runtime: Runtime, cut: np.ndarray, crops: Sequence[Crop], flip_test: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Key points of crops that were cut before.
 
-    batch: (B, 3, H, W) from `cut_crops`. Returns keypoints (B, K, 2) float64 in picture px and
-    scores (B, K) float32, the peaks; NaN and 0 where a map has no positive value.
+    cut: (B, h, w, 3) uint8 RGB from `cut_crop`. Returns keypoints (B, K, 2) float64 in picture px
+    and scores (B, K) float32; NaN and 0 where the network gives no positive score.
     """
-    maps = run_flipped(runtime, batch) if flip_test else runtime.run(batch)
-    height, width = maps.shape[-2:]
-    coords, scores = decode_heatmaps(maps, runtime.meta.decode_kernel)
+    coords, scores = crop_points(runtime, cut, flip_test)
     for i, crop in enumerate(crops):
-        back = heatmap_to_picture(crop.center, crop.size, (width, height), crop.rotation)
-        coords[i] = apply_affine(back, coords[i])
+        affine = crop_affine(crop.center, crop.size, crop.rotation, runtime.meta.input_size)
+        coords[i] = apply_affine(invert_affine(affine), coords[i])
     nothing = ~(scores > 0)
     coords[nothing] = np.nan
     return coords, np.where(nothing, 0, scores)
@@ -111,12 +143,12 @@ def look(
     flip_test: bool = False,
     batch_size: int = 8,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`cut_crops` and `estimate` in batches: keypoints (n, K, 2) px and scores (n, K)."""
+    """Cut crops and `estimate` in batches: keypoints (n, K, 2) px and scores (n, K)."""
     keypoints, scores = [], []
     for start in range(0, len(crops), batch_size):
         part = slice(start, start + batch_size)
-        batch = cut_crops(images[part], crops[part], runtime.meta)
-        points, peaks = estimate(runtime, batch, crops[part], flip_test)
+        cut = _stack(images[part], crops[part], runtime.meta)
+        points, peaks = estimate(runtime, cut, crops[part], flip_test)
         keypoints.append(points)
         scores.append(peaks)
     return np.concatenate(keypoints), np.concatenate(scores)

@@ -31,8 +31,9 @@ DEFAULT_BATCH = 8
 def load(model: str | Path, *, device: str = "auto", threads: int | None = None) -> Model:
     """A model by shipped name or file.
 
-    model: shipped name, or a path: ``.onnx``; ``.safetensors`` or ``.pth`` (needs torch; the
-        published AggPose files too). device: auto, cpu or cuda. threads: on the CPU, None for all.
+    model: shipped name, or a path: ``.onnx``, ours or anybody's with a description beside it
+        (`aggpose.inference.foreign`); ``.safetensors`` or ``.pth`` (needs torch; the published
+        AggPose files too). device: auto, cpu or cuda. threads: on the CPU, None for all.
     """
     path = find_model(model)
     return Model(open_runtime(path, device, threads), path)
@@ -62,7 +63,10 @@ class Model:
         return file_sha256(self.path)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
-        """Heat maps (B, K, H / 4, W / 4) float32 of crops (B, 3, H, W) float32 normalised RGB."""
+        """Heat maps (B, K, H / 4, W / 4) float32 of crops (B, 3, H, W) float32 normalised RGB.
+
+        Of our networks only; UserError of foreign ones.
+        """
         return self.runtime.run(batch)
 
     def predict(
@@ -156,7 +160,7 @@ class _Waiting:
 
 @dataclass
 class _Batch:
-    """Crops cut and not yet run, and whose they are."""
+    """Crops cut and not yet run, and whose they are. array: (batch, h, w, 3) uint8 RGB."""
 
     array: np.ndarray
     crops: list[Crop] = field(default_factory=list)
@@ -165,8 +169,8 @@ class _Batch:
     def run(self, runtime: Runtime, flip_test: bool) -> None:
         if not self.crops:
             return
-        batch = self.array[: len(self.crops)]
-        keypoints, scores = estimate(runtime, batch, self.crops, flip_test)
+        cut = self.array[: len(self.crops)]
+        keypoints, scores = estimate(runtime, cut, self.crops, flip_test)
         for (waiting, row), points, peaks in zip(self.owners, keypoints, scores, strict=True):
             waiting.poses.keypoints[row] = points
             waiting.poses.scores[row] = peaks
@@ -193,7 +197,7 @@ def _in_batches(
 ) -> Iterator[Poses]:
     meta = runtime.meta
     width, height = meta.input_size
-    batch = _Batch(np.empty((batch_size, 3, height, width), np.float32))
+    batch = _Batch(np.empty((batch_size, height, width, 3), np.uint8))
     queue: deque[_Waiting] = deque()
     for picture, boxes, box_scores in items:
         boxes = _checked_boxes(boxes)
@@ -203,7 +207,7 @@ def _in_batches(
         for row, box in enumerate(boxes):
             assert image is not None
             crop = crop_of_box(box, meta)
-            cut_crop(image, crop, meta, batch.array[len(batch.crops)])
+            batch.array[len(batch.crops)] = cut_crop(image, crop, meta)
             batch.crops.append(crop)
             batch.owners.append((waiting, row))
             if len(batch.crops) == batch_size:

@@ -10,6 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from aggpose.errors import UserError
+from aggpose.inference.foreign import DOCUMENTED, description_beside
+from aggpose.inference.foreign_runtime import ForeignRuntime
+from aggpose.inference.openvino_runtime import OpenVinoRuntime
 from aggpose.meta import META_KEY, ModelMeta
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -80,55 +83,67 @@ def open_runtime(path: Path, device: str = "auto", threads: int | None = None) -
         raise UserError(f"threads must be 1 or more, not {threads}")
     suffix = path.suffix.lower()
     if suffix == ".onnx":
-        return OnnxRuntime(path, device, threads)
+        session, used = open_session(path, device, threads)
+        if META_KEY in session.get_modelmeta().custom_metadata_map:
+            return OnnxRuntime(session, used)
+        if not description_beside(path).is_file():
+            raise UserError(
+                f"{path}: this ONNX file does not name its key points; "
+                "make it with `aggpose export`, or describe somebody else's network in "
+                f"{description_beside(path).name} beside it ({DOCUMENTED})"
+            )
+        return ForeignRuntime(path, session, used)
+    if suffix == ".xml":
+        return OpenVinoRuntime(path, device, threads or available_threads())
     if suffix in TORCH_SUFFIXES:
         return TorchRuntime(path, device, threads)
-    raise UserError(f"{path}: weights are .onnx, .safetensors or .pth files, not {suffix!r}")
+    raise UserError(
+        f"{path}: weights are .onnx, .xml (OpenVINO), .safetensors or .pth files, not {suffix!r}"
+    )
+
+
+def open_session(path: Path, device: str, threads: int | None) -> tuple[Any, str]:
+    """An `onnxruntime.InferenceSession` and where it really runs, ``cpu`` or ``cuda``."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or available_threads()
+    options.log_severity_level = 3
+    cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device == "cuda" and not cuda:
+        raise UserError(
+            "--device cuda: this onnxruntime has no CUDA; "
+            "install onnxruntime-gpu in its place, or use --device cpu"
+        )
+    providers = ["CPUExecutionProvider"]
+    if cuda and device != "cpu":
+        providers.insert(0, "CUDAExecutionProvider")
+    try:
+        # the bytes, not the path: some builds cannot open every path
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except Exception as error:  # onnxruntime's own classes share no public base
+        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        raise UserError(f"{path}: is not a readable ONNX file ({reason})") from None
+    used = "cuda" if "CUDAExecutionProvider" in session.get_providers() else "cpu"
+    if device == "cuda" and used != "cuda":
+        raise UserError(
+            "--device cuda: ONNX Runtime could not start CUDA on this machine "
+            "(driver or CUDA libraries missing); use --device cpu"
+        )
+    return session, used
 
 
 class OnnxRuntime:
     """A network in ONNX form with our metadata, run by ONNX Runtime."""
 
-    def __init__(self, path: Path, device: str, threads: int | None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or available_threads()
-        options.log_severity_level = 3
-        cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-        if device == "cuda" and not cuda:
-            raise UserError(
-                "--device cuda: this onnxruntime has no CUDA; "
-                "install onnxruntime-gpu in its place, or use --device cpu"
-            )
-        providers = ["CPUExecutionProvider"]
-        if cuda and device != "cpu":
-            providers.insert(0, "CUDAExecutionProvider")
-        try:
-            # the bytes, not the path: some builds cannot open every path
-            self._session = onnxruntime.InferenceSession(
-                path.read_bytes(), options, providers=providers
-            )
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-        except Exception as error:  # onnxruntime's own classes share no public base
-            reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-            raise UserError(f"{path}: is not a readable ONNX file ({reason})") from None
-        used = self._session.get_providers()
-        self.device = "cuda" if "CUDAExecutionProvider" in used else "cpu"
-        if device == "cuda" and self.device != "cuda":
-            raise UserError(
-                "--device cuda: ONNX Runtime could not start CUDA on this machine "
-                "(driver or CUDA libraries missing); use --device cpu"
-            )
-        text = self._session.get_modelmeta().custom_metadata_map.get(META_KEY)
-        if text is None:
-            raise UserError(
-                f"{path}: this ONNX file does not name its key points; "
-                "make it with `aggpose export`"
-            )
+    def __init__(self, session: Any, device: str) -> None:
+        self.device = device
+        self._session = session
+        text = session.get_modelmeta().custom_metadata_map[META_KEY]
         self.meta = ModelMeta.from_json(text)
-        self._input = self._session.get_inputs()[0].name
+        self._input = session.get_inputs()[0].name
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         result: Any = self._session.run(None, {self._input: batch})[0]
