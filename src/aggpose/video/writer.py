@@ -43,7 +43,11 @@ class VideoWriter:
             raise UserError(f"{self.path}: cannot be written ({_reason(error)})") from None
         self._pad = (size[0] % 2, size[1] % 2)
         codec = next(c for c in ("libx264", "libopenh264", "mpeg4") if c in av.codecs_available)
-        options = {"preset": "veryfast", "crf": str(quality)} if codec == "libx264" else {}
+        options = {}
+        if codec == "libx264":
+            # without the look-ahead's own thread, whose timing shows in the bytes
+            x264 = "sync-lookahead=0"
+            options = {"preset": "veryfast", "crf": str(quality), "x264-params": x264}
         stream: Any = self._container.add_stream(
             codec, rate=(rate or Fraction(30)).limit_denominator(60_000), options=options
         )
