@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from aggpose.errors import UserError
@@ -56,14 +57,19 @@ class ModelMeta:
         return json.dumps({"format": 1, **asdict(self)})
 
     @classmethod
-    def from_json(cls, text: str) -> ModelMeta:
-        """Inverse of `to_json`; UserError when the text is not such a description."""
+    def from_json(cls, text: str, path: Path | str = "the model file") -> ModelMeta:
+        """Inverse of `to_json`; UserError when the text is not such a description.
+
+        path: the file it comes from, for the message.
+        """
         try:
             values: dict[str, Any] = json.loads(text)
             version = values.pop("format")
             values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
             if version != 1:
-                raise UserError(f"model file of format {version}: update aggpose to read it")
+                raise UserError(f"{path}: is of format {version}: update aggpose to read it")
             return cls(**values)
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"the model file's aggpose metadata is damaged ({error})") from None
+            raise UserError(
+                f"{path}: its aggpose metadata is damaged ({error}); get the file anew"
+            ) from None

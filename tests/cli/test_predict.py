@@ -111,7 +111,12 @@ def test_what_is_done_is_kept_when_the_user_stops(model: Path, tmp_path: Path) -
     for i in range(1, 400):
         (source / f"{i}.png").hardlink_to(source / "0.png")
     command = [sys.executable, "-m", "aggpose.cli", "predict", source, "--model", model]
-    process = subprocess.Popen([*map(str, command), "--out", str(out)], stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*map(str, command), "--out", str(out)],
+        stderr=subprocess.PIPE,
+        # tests run in the background inherit a SIGINT that is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while not (out / "2.overlay.jpg").is_file() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aggpose.errors import UserError
+from aggpose.errors import UserError, installing
 
 
 def convert(
@@ -22,9 +22,7 @@ def convert(
     try:
         from aggpose.network import count_macs, count_parameters, load_checkpoint, save_checkpoint
     except ImportError as error:
-        raise UserError(
-            f'converting weights needs {error.name}: pip install "aggpose[train]"'
-        ) from None
+        raise UserError(f"converting weights needs {error.name}: {installing('train')}") from None
     from dataclasses import replace
 
     if target.suffix != ".safetensors":
@@ -41,4 +39,7 @@ def convert(
     )
     save_checkpoint(net, target, meta)
     print(f"{source}: {net.load_report}")
-    print(f"{target}: {meta.variant}, {len(meta.keypoints)} key points ({meta.skeleton.name})")
+    print(
+        f"{target}: {meta.name} ({meta.variant}), "
+        f"{len(meta.keypoints)} key points ({meta.skeleton.name})"
+    )

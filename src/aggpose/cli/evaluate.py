@@ -33,16 +33,24 @@ def evaluate(
     rotate: Annotated[int, typer.Option(help="turn the pictures first: 0, 90, 180 or 270")] = 0,
     area: Annotated[str, typer.Option(help="area of OKS: file, or box (width x height)")] = "file",
     out: Annotated[Path | None, typer.Option(help="folder for metrics.json")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="replace results that are there")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="crops a call of the network")] = 8,
 ) -> None:
     """Score a model, or a file of predictions, and say by which protocol."""
     from aggpose.cli import evaluate_jobs as jobs
+    from aggpose.cli.predict import prepare_folder, refuse_existing
 
     if area not in ("file", "box"):
         raise UserError(f"--area {area}: choose file or box")
     if rotate not in (0, 90, 180, 270):
         raise UserError(f"--rotate {rotate}: choose 0, 90, 180 or 270")
+    if out is not None:
+        prepare_folder(out)
+        written = [jobs.RESULTS_FILE] if predictions is None else []
+        refuse_existing([out / name for name in (jobs.METRICS_FILE, *written)], overwrite)
     if coco is not None:
         given = [n for n, v in (("--annotations", annotations), ("--images", images)) if v]
         others = predictions or skeleton or flip_test or rotate

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aggpose import __version__
 from aggpose.cli.manifest import STATEMENT, describe_input, describe_model
-from aggpose.cli.predict import prepare_folder
 from aggpose.cli.progress import Steps
-from aggpose.data.coco import keypoint_names, load_coco
-from aggpose.errors import UserError
+from aggpose.data.coco import keypoint_names, load_coco, unusable
+from aggpose.errors import UserError, installing
 from aggpose.evaluation.coco_folder import find_split
 from aggpose.evaluation.protocol import make_protocol, predict_dataset, scored_skeleton
 from aggpose.files import read_json, write_json
@@ -45,8 +45,6 @@ class Request:
 def evaluate_model(request: Request) -> dict[str, Any]:
     """Predict for an annotation file by the asked protocol, score, print, write."""
     _need_evaluator()
-    if request.out is not None:
-        prepare_folder(request.out)
     content = _labelled(request.annotations)
     detections = None
     if request.boxes not in ("gt", "whole"):
@@ -89,8 +87,6 @@ def evaluate_coco(
         )
     if pieces.labelled:
         _need_evaluator()
-    if out is not None:
-        prepare_folder(out)
     content = load_coco(pieces.annotations)
     detections = _read_detections(pieces.detections)
     network = load(model, device=device)
@@ -124,8 +120,6 @@ def evaluate_predictions(
     from aggpose.evaluation.report import in_order_of
 
     _need_evaluator()
-    if out is not None:
-        prepare_folder(out)
     content = _labelled(annotations)
     skeleton = _scored(content, annotations, wanted, None)
     results = in_order_of(_read_results(predictions), content, skeleton, str(predictions))
@@ -144,15 +138,30 @@ def _need_evaluator() -> None:
     try:
         import faster_coco_eval  # noqa: F401
     except ImportError:
-        raise UserError(
-            'evaluating needs one more package: pip install "aggpose[evaluate]"'
-        ) from None
+        raise UserError(f"evaluating needs one more package: {installing('evaluate')}") from None
 
 
 def _labelled(path: Path) -> dict[str, Any]:
     content = load_coco(path)
     if not content.get("annotations"):
         raise UserError(f"{path}: has no annotations to score against")
+    pictures, kinds = {e["id"] for e in content["images"]}, len(keypoint_names(content, path))
+    reasons = Counter(unusable(a, pictures, kinds) for a in content["annotations"])
+    wrong = [r for r in ("wrong number of key points", "no box", "not a number") if reasons[r]]
+    if wrong:
+        raise UserError(
+            f"{path}: {reasons[wrong[0]]} annotations with {wrong[0]}; `aggpose check` says which"
+        )
+    twice = [i for i, n in Counter(e["id"] for e in content["images"]).items() if n > 1]
+    if twice:
+        raise UserError(f"{path}: picture id {twice[0]} is given twice; run `aggpose check` on it")
+    odd = [f"{n} {reason}" for reason, n in sorted(reasons.items(), key=str) if reason]
+    if odd:
+        print(
+            f"aggpose: {path}: entries without a usable person: {', '.join(odd)}; "
+            "`aggpose check` says which",
+            file=sys.stderr,
+        )
     return content
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aggpose.errors import UserError
+from aggpose.errors import UserError, installing
 
 
 def export(
@@ -67,7 +67,7 @@ def export(
         if to == "openvino":
             import openvino  # noqa: F401
     except ImportError as error:
-        raise UserError(f'exporting needs {error.name}: pip install "aggpose[export]"') from None
+        raise UserError(f"exporting needs {error.name}: {installing('export')}") from None
 
     net = load_checkpoint(model)
     assert net.meta is not None

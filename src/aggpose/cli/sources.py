@@ -64,6 +64,8 @@ def find_sources(arguments: list[str]) -> tuple[list[Source], list[str]]:
 
 
 def _find(argument: str) -> tuple[list[Path], str | None]:
+    if not argument.strip():
+        return [], "SOURCE is empty: name a picture, a video, a folder or a glob (. is this folder)"
     path = Path(argument)
     if path.is_dir():
         found = [p for p in sorted(path.iterdir()) if p.is_file() and _is_media(p)]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aggpose.errors import UserError
+from aggpose.errors import UserError, installing
 
 
 def synthesize(
@@ -37,7 +37,7 @@ def synthesize(
         from aggpose.cli.synthesize_jobs import make_clip, make_folder, sides
     except ImportError as error:
         raise UserError(
-            f'synthetic infants need more packages ({error.name}): pip install "aggpose[synthetic]"'
+            f"synthetic infants need more packages ({error.name}): {installing('synthetic')}"
         ) from None
     if (count is None) == (clip is None):
         raise UserError("give either --count N for pictures or --clip SECONDS for a clip")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aggpose.errors import UserError
+from aggpose.errors import UserError, installing
 
 
 def train(
@@ -33,7 +33,7 @@ def train(
         from aggpose.training.run import train as run
     except ImportError as error:
         raise UserError(
-            f'training needs more packages ({error.name}): pip install "aggpose[train]"'
+            f"training needs more packages ({error.name}): {installing('train')}"
         ) from None
 
     settings = read_recipe(recipe, changes or [])
@@ -43,4 +43,5 @@ def train(
         print(f"contact sheet: {contact_sheet}")
         return
     weights = run(settings, resume=resume, devices=devices, nodes=nodes)
-    print(f"weights: {weights}")
+    if weights is not None:
+        print(f"weights: {weights}")

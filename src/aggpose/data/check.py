@@ -76,7 +76,7 @@ def read_sources(annotations: Sequence[Path], images: Sequence[Path]) -> list[So
         seen.add(Path(path).resolve())
     folders = list(images) * (len(annotations) if len(images) == 1 else 1)
     return [
-        Source(Path(path), Path(folder), load_coco(path))
+        Source(Path(path), Path(folder), load_coco(path, entries=False))
         for path, folder in zip(annotations, folders, strict=True)
     ]
 

@@ -8,6 +8,7 @@ people with 12, 17 or 24 labelled kinds can train and score one network together
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,19 +61,28 @@ class People:
 _NEEDED = {"images": ("id", "file_name"), "annotations": ("image_id",)}
 
 
-def load_coco(path: Path) -> dict[str, Any]:
-    """An annotation file as a dict; UserError when it is not one."""
+def load_coco(path: Path, entries: bool = True) -> dict[str, Any]:
+    """An annotation file as a dict; UserError when it is not one.
+
+    entries: refuse entries of images and annotations that cannot be told apart or opened;
+    `aggpose check` reports them instead.
+    """
     content = read_json(path, "annotation file")
     if not isinstance(content, dict) or "images" not in content:
         raise UserError(f"{path}: is not a COCO annotation file (no list 'images')")
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key, []), list):
             raise UserError(f"{path}: '{key}' must be a list")
-    for kind, needed in _NEEDED.items():
+    for kind, needed in _NEEDED.items() if entries else ():
         for i, entry in enumerate(content.get(kind, [])):
             missing = [k for k in needed if not isinstance(entry, dict) or k not in entry]
             if missing:
                 raise UserError(f"{path}: entry {i} of '{kind}' has no {missing[0]!r}")
+            if not isinstance(entry.get("file_name", ""), str):
+                raise UserError(
+                    f"{path}: entry {i} of '{kind}': file_name must be text, "
+                    f"not {entry['file_name']!r}"
+                )
     return content
 
 
@@ -111,7 +121,7 @@ def read_people(annotations: Path, images: Path, skeleton: Skeleton) -> People:
     skipped: Counter[str] = Counter()
     records = []
     for annotation in content.get("annotations", []):
-        reason = _unusable(annotation, pictures, len(names))
+        reason = unusable(annotation, pictures, len(names))
         if reason is None:
             entry = pictures[annotation["image_id"]]
             path = image_file(images, entry["file_name"])
@@ -152,10 +162,11 @@ def read_nobody(images: Path, skeleton: Skeleton, held_out: int = 0) -> People:
     return People(skeleton, np.zeros(count, bool), tuple(records), {})
 
 
-def _unusable(
-    annotation: dict[str, Any], pictures: dict[int, dict[str, Any]], kinds: int
-) -> str | None:
-    """Why an annotation cannot be used, None when it can."""
+def unusable(annotation: dict[str, Any], pictures: Collection[int], kinds: int) -> str | None:
+    """Why an annotation cannot be used, None when it can.
+
+    pictures: ids of the pictures listed. kinds: how many kinds of key points the file labels.
+    """
     if annotation.get("image_id") not in pictures:
         return "picture not listed"
     if annotation.get("iscrowd", 0):
@@ -173,8 +184,12 @@ def _unusable(
             return "not a number"
     except (TypeError, ValueError):
         return "not a number"
+    if not set(keypoints[2::3]) <= {0, 1, 2}:
+        return "impossible visibility flag"
     if not (box[2] > 1 and box[3] > 1):
         return "box without size"
+    if not any(keypoints[2::3]):
+        return "no key points"
     return None
 
 

@@ -105,7 +105,7 @@ def average_precision(
 
     ground_truth = rewrite_ground_truth(content, skeleton, area)
     if not results:
-        return dict.fromkeys(METRICS, 0.0)
+        return _nothing_found(ground_truth)
     # no box: the size of a pose is then that of its points, as on COCO's server
     kept = ("image_id", "keypoints", "score")
     rows = [{**{key: r[key] for key in kept}, "category_id": 1} for r in results]
@@ -117,6 +117,20 @@ def average_precision(
         run.accumulate()
         run.summarize()
     return dict(zip(METRICS, (float(v) for v in run.stats[:10]), strict=True))
+
+
+def _nothing_found(ground_truth: dict[str, Any]) -> dict[str, float]:
+    """0 where somebody was to be found, -1 where nobody was: by COCO's ranges of area, px²."""
+    areas = [
+        a["area"] for a in ground_truth["annotations"] if a["num_keypoints"] and not a["iscrowd"]
+    ]
+    ranges = {"M": (32**2, 96**2), "L": (96**2, np.inf)}
+
+    def value(name: str) -> float:
+        low, high = ranges.get(name.rpartition("_")[2], (0, np.inf))
+        return 0.0 if any(low <= area <= high for area in areas) else -1.0
+
+    return {name: value(name) for name in METRICS}
 
 
 def _silent(*_: object, **__: object) -> None:

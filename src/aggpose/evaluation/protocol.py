@@ -17,6 +17,7 @@ import numpy as np
 from aggpose.data.coco import image_file
 from aggpose.data.pictures import read_rgb
 from aggpose.errors import UserError
+from aggpose.evaluation.metrics import box_of
 from aggpose.evaluation.oks import suppress_doubles
 from aggpose.formats.coco_boxes import BoxFile
 from aggpose.formats.coco_results import pose_scores, result_entries
@@ -150,9 +151,10 @@ def truth_boxes(content: dict[str, Any]) -> dict[int, np.ndarray]:
     """Image id -> (N, 5) xyxy px and score 1, of people with a labelled point and a real box."""
     boxes: dict[int, list[np.ndarray]] = {}
     for annotation in content.get("annotations", []):
-        labelled = np.asarray(annotation.get("keypoints") or [0])[2::3]
-        box = np.asarray(annotation.get("bbox", [0, 0, 0, 0]), dtype=np.float64)
-        if annotation.get("iscrowd", 0) or not (labelled > 0).any() or not (box[2:] > 1).all():
+        if annotation.get("iscrowd", 0) or not any((annotation.get("keypoints") or [])[2::3]):
+            continue
+        box = np.array(box_of(annotation))
+        if not (box[2:] > 1).all():
             continue
         row = np.append(xywh_to_xyxy(box), 1.0)
         boxes.setdefault(annotation["image_id"], []).append(row)

@@ -29,12 +29,24 @@ def score(
         "metrics": average_precision(content, results, skeleton, area),
         "details": measures(match(content, results, skeleton, area)),
     }
-    postures = sorted({e["posture"] for e in content["images"] if e.get("posture")})
-    if len(postures) > 1:
+    postures = postures_of(content)
+    if len(set(postures.values())) > 1:
         report["per_posture"] = {
-            posture: _of_posture(content, results, skeleton, area, posture) for posture in postures
+            posture: _of_posture(
+                content, results, skeleton, area, {i for i, p in postures.items() if p == posture}
+            )
+            for posture in sorted(set(postures.values()))
         }
     return report
+
+
+def postures_of(content: dict[str, Any]) -> dict[int, str]:
+    """Image id -> ``posture``, of the picture or else of the first person in it that has one."""
+    postures = {e["id"]: str(e["posture"]) for e in content["images"] if e.get("posture")}
+    for annotation in content.get("annotations", []):
+        if annotation.get("posture"):
+            postures.setdefault(annotation["image_id"], str(annotation["posture"]))
+    return postures
 
 
 def _of_posture(
@@ -42,10 +54,9 @@ def _of_posture(
     results: list[dict[str, Any]],
     skeleton: Skeleton,
     area: Area,
-    posture: str,
+    ids: set[int],
 ) -> dict[str, Any]:
-    images = [e for e in content["images"] if e.get("posture") == posture]
-    ids = {e["id"] for e in images}
+    images = [e for e in content["images"] if e["id"] in ids]
     part = {
         **content,
         "images": images,

@@ -103,7 +103,7 @@ def read_boxes(path: str | Path) -> BoxFile:
         for entry in entries:
             if entry.get("category_id", person) != person or entry.get("iscrowd", 0):
                 continue
-            row, image_id = _row(entry), int(entry["image_id"])
+            row, image_id = _row(entry), _image_id(entry)
             if row[2] <= row[0] or row[3] <= row[1]:
                 empty += 1
                 continue
@@ -114,6 +114,8 @@ def read_boxes(path: str | Path) -> BoxFile:
         raise UserError(
             f"{path}: is not a list of COCO detections (image_id, bbox, score): {error}"
         ) from None
+    if entries and not by_id and empty:
+        raise UserError(f"{path}: none of its boxes has a size (bbox is x, y, width, height)")
     if entries and not by_id:
         raise UserError(
             f"{path}: none of its {len(entries)} boxes is of category {person} (person)"
@@ -129,6 +131,13 @@ def read_boxes(path: str | Path) -> BoxFile:
 
 def _slashes(file_name: str) -> str:
     return file_name.replace("\\", "/")
+
+
+def _image_id(entry: dict[str, Any]) -> int:
+    """Of a picture that is named by its file, no number is needed."""
+    if "image_id" not in entry and "file_name" in entry:
+        return 0
+    return int(entry["image_id"])
 
 
 def _row(entry: dict[str, Any]) -> list[float]:

@@ -10,6 +10,7 @@ does not depend on the direction a child lies in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,17 +164,43 @@ def turned_apart(a: float, b: float) -> float:
 
 
 def look_upright(
-    runtime: Runtime, image: np.ndarray, box: np.ndarray, flip_test: bool = False
-) -> Look:
-    """The person in a box, for networks that know people upright (`ModelMeta.upright`): four turns,
-    then a look at the best one with its trunk brought upright. box: (4,) xyxy px."""
-    best = best_turn(runtime, image, box, flip_test=flip_test)
-    turn = upright_turn(best, runtime.meta)
-    if turned_apart(turn, best.crop.rotation) <= SAME_TURN_DEG:
-        return best
-    crop = crop_of_box(box, runtime.meta, turn)
-    (aligned,) = look_at(runtime, image, [crop], flip_test)
-    return max(best, aligned, key=lambda seen: seen.quality)
+    runtime: Runtime,
+    images: Sequence[np.ndarray],
+    boxes: Sequence[np.ndarray],
+    flip_test: bool = False,
+    batch_size: int = 8,
+) -> list[Look]:
+    """The person in each box, for networks that know people upright (`ModelMeta.upright`): four
+    turns, then a look at the best one with its trunk brought upright.
+
+    images: the picture of each box. boxes: (4,) xyxy px each. batch_size: crops a call.
+    """
+    meta, limits = runtime.meta, thresholds_of(runtime.meta)
+
+    def looks(pictures: list[np.ndarray], crops: list[Crop]) -> list[Look]:
+        keypoints, scores = look(runtime, pictures, crops, flip_test, batch_size)
+        return [Look(k, s, c, limits) for k, s, c in zip(keypoints, scores, crops, strict=True)]
+
+    turns = (0.0, *TURNS)
+    seen = looks(
+        [image for image in images for _ in turns],
+        [crop_of_box(box, meta, turn) for box in boxes for turn in turns],
+    )
+    best = [
+        max(seen[i : i + len(turns)], key=lambda one: one.quality)
+        for i in range(0, len(seen), len(turns))
+    ]
+    wanted = [upright_turn(one, meta) for one in best]
+    again = [
+        i
+        for i, one in enumerate(best)
+        if turned_apart(wanted[i], one.crop.rotation) > SAME_TURN_DEG
+    ]
+    if again:
+        crops = [crop_of_box(boxes[i], meta, wanted[i]) for i in again]
+        for i, aligned in zip(again, looks([images[i] for i in again], crops), strict=True):
+            best[i] = max(best[i], aligned, key=lambda one: one.quality)
+    return best
 
 
 def refine(runtime: Runtime, image: np.ndarray, first: Look, flip_test: bool = False) -> Look:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aggpose.errors import UserError
+from aggpose.errors import UserError, installing
 from aggpose.meta import META_KEY, ModelMeta
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
@@ -25,7 +25,7 @@ class OpenVinoRuntime:
             import openvino
         except ImportError:
             raise UserError(
-                f'{path}: this kind of file needs openvino; run: pip install "aggpose[export]"'
+                f"{path}: this kind of file needs openvino; run: {installing('export')}"
             ) from None
         core = openvino.Core()
         try:

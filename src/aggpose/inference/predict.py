@@ -17,7 +17,7 @@ from aggpose.inference.locate import find_infant, look_upright, poses_of
 from aggpose.inference.runtime import Runtime, file_sha256, find_model, open_runtime
 from aggpose.meta import ModelMeta
 from aggpose.pose import Poses
-from aggpose.skeleton import Skeleton
+from aggpose.skeleton import Skeleton, get_skeleton
 
 if TYPE_CHECKING:
     from aggpose.video.track import FramePoses
@@ -76,12 +76,13 @@ class Model:
         *,
         flip_test: bool = False,
         batch_size: int = DEFAULT_BATCH,
-        skeleton: Skeleton | None = None,
+        skeleton: Skeleton | str | None = None,
     ) -> Poses:
         """Key points of one picture.
 
         image: (H, W, 3) uint8 RGB, or a file. boxes: (N, 4) xyxy px of the picture as shown; None
-        to find the one infant without. skeleton: select its points by name. Returns N poses in
+        to find the one infant without. skeleton: select its points by name; a skeleton or the name
+        of one. Returns N poses in
         the order of the boxes; without boxes one, or none where nobody is found.
         """
         if boxes is None:
@@ -90,7 +91,7 @@ class Model:
         else:
             items: list[Item] = [(image, boxes, None)]
             (poses,) = self.predict_many(items, flip_test=flip_test, batch_size=batch_size)
-        return poses if skeleton is None else poses.select(skeleton)
+        return poses if skeleton is None else poses.select(as_skeleton(skeleton))
 
     def predict_many(
         self,
@@ -102,11 +103,12 @@ class Model:
         """Key points of many pictures with given boxes, batched across pictures.
 
         items: (picture, boxes (N, 4) xyxy px, box scores (N,) or None). Read lazily: never more
-        than a batch of crops, a batch of poses and one picture are held. Yields one `Poses` an
-        item, in order.
+        than a batch of crops, a batch of poses and one picture are held; of networks that want
+        people upright, whose boxes take four crops each, the pictures of a batch. Yields one
+        `Poses` an item, in order.
         """
         if self.meta.upright:
-            yield from _upright(self.runtime, items, flip_test)
+            yield from _upright(self.runtime, items, flip_test, max(1, batch_size))
         else:
             yield from _in_batches(self.runtime, items, flip_test, max(1, batch_size))
 
@@ -117,7 +119,7 @@ class Model:
         boxes: Mapping[int, np.ndarray] | None = None,
         flip_test: bool = False,
         batch_size: int | None = None,
-        skeleton: Skeleton | None = None,
+        skeleton: Skeleton | str | None = None,
     ) -> Iterator[FramePoses]:
         """Key points of every frame of a video, as a stream.
 
@@ -133,8 +135,13 @@ class Model:
             boxes=boxes,
             flip_test=flip_test,
             batch_size=batch_size,
-            skeleton=skeleton,
+            skeleton=None if skeleton is None else as_skeleton(skeleton),
         )
+
+
+def as_skeleton(skeleton: Skeleton | str) -> Skeleton:
+    """A skeleton, by name or as it is."""
+    return get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
 
 
 def as_image(picture: Picture) -> np.ndarray:
@@ -179,17 +186,32 @@ class _Batch:
         self.owners.clear()
 
 
-def _upright(runtime: Runtime, items: Iterable[Item], flip_test: bool) -> Iterator[Poses]:
-    """Poses of networks that want people upright: the turns of one box share a batch."""
+def _upright(
+    runtime: Runtime, items: Iterable[Item], flip_test: bool, batch_size: int
+) -> Iterator[Poses]:
+    """Poses of networks that want people upright. A box has four crops, its turns."""
+    several = max(1, batch_size // 4)
+    queue: list[tuple[Poses, np.ndarray | None]] = []
+
+    def filled() -> Iterator[Poses]:
+        jobs = [(poses, row, image) for poses, image in queue for row in range(len(poses.boxes))]
+        for start in range(0, len(jobs), several):
+            part = jobs[start : start + several]
+            images = [image for _, _, image in part if image is not None]
+            boxes = [poses.boxes[row] for poses, row, _ in part]
+            seen = look_upright(runtime, images, boxes, flip_test, batch_size)
+            for (poses, row, _), one in zip(part, seen, strict=True):
+                poses.keypoints[row], poses.scores[row] = one.keypoints, one.scores
+        yield from (poses for poses, _ in queue)
+        queue.clear()
+
     for picture, boxes, box_scores in items:
         boxes = _checked_boxes(boxes)
-        poses = _unfilled(boxes, box_scores, runtime.meta.skeleton)
         image = as_image(picture) if len(boxes) else None
-        for row, box in enumerate(boxes):
-            assert image is not None
-            seen = look_upright(runtime, image, box, flip_test)
-            poses.keypoints[row], poses.scores[row] = seen.keypoints, seen.scores
-        yield poses
+        queue.append((_unfilled(boxes, box_scores, runtime.meta.skeleton), image))
+        if sum(len(poses.boxes) for poses, _ in queue) >= several or len(queue) > batch_size:
+            yield from filled()
+    yield from filled()
 
 
 def _in_batches(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from aggpose.errors import UserError
+from aggpose.errors import UserError, installing
 from aggpose.inference.foreign import DOCUMENTED, description_beside
 from aggpose.inference.foreign_runtime import ForeignRuntime
 from aggpose.inference.openvino_runtime import OpenVinoRuntime
@@ -85,7 +85,7 @@ def open_runtime(path: Path, device: str = "auto", threads: int | None = None) -
     if suffix == ".onnx":
         session, used = open_session(path, device, threads)
         if META_KEY in session.get_modelmeta().custom_metadata_map:
-            return OnnxRuntime(session, used)
+            return OnnxRuntime(path, session, used)
         if not description_beside(path).is_file():
             raise UserError(
                 f"{path}: this ONNX file does not name its key points; "
@@ -138,11 +138,11 @@ def open_session(path: Path, device: str, threads: int | None) -> tuple[Any, str
 class OnnxRuntime:
     """A network in ONNX form with our metadata, run by ONNX Runtime."""
 
-    def __init__(self, session: Any, device: str) -> None:
+    def __init__(self, path: Path, session: Any, device: str) -> None:
         self.device = device
         self._session = session
         text = session.get_modelmeta().custom_metadata_map[META_KEY]
-        self.meta = ModelMeta.from_json(text)
+        self.meta = ModelMeta.from_json(text, path)
         self._input = session.get_inputs()[0].name
 
     def run(self, batch: np.ndarray) -> np.ndarray:
@@ -161,7 +161,7 @@ class TorchRuntime:
         except ImportError as error:
             raise UserError(
                 f"{path}: this kind of file needs {error.name or 'torch'}; "
-                'run: pip install "aggpose[train]"'
+                f"run: {installing('train')}"
             ) from None
         if device == "cuda" and not torch.cuda.is_available():
             raise UserError("--device cuda: torch finds no CUDA device; use --device cpu")

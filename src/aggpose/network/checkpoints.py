@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -241,7 +242,20 @@ def _of_header(state: dict[str, Tensor], header: dict[str, str], path: Path) -> 
     return Checkpoint(state, "ours", NetworkConfig(**values), meta, path)
 
 
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+"""What weights files of torch begin with: archives, and plain pickles of before 1.6."""
+
+
 def _read_pickle(path: Path) -> object:
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    if not start.startswith((_ZIP, _PICKLE)):
+        raise UserError(f"{path}: is damaged, or not a PyTorch weights file; get it anew")
+    if start.startswith(_ZIP) and not zipfile.is_zipfile(path):
+        raise UserError(f"{path}: is cut off; get it anew")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aggpose.errors import UserError
+from aggpose.errors import UserError, installing
 
 _HALF = "_half"
 
@@ -24,8 +24,7 @@ def read_onnx(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         import onnx
     except ModuleNotFoundError:
         raise UserError(
-            f"{path}: weights are read from ONNX with the package onnx; "
-            "pip install 'aggpose[export]'"
+            f"{path}: weights are read from ONNX with the package onnx; {installing('export')}"
         ) from None
     try:
         model: Any = onnx.load(str(path))

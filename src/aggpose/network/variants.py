@@ -40,6 +40,8 @@ class NetworkConfig:
     nowhere: bool = False
 
     def __post_init__(self) -> None:
+        if self.keypoints < 1:
+            raise UserError(f"a network of {self.keypoints} key points: there must be one or more")
         if self.init not in ("published", "unit"):
             raise UserError(f"network init {self.init!r}: choose published or unit")
         if self.output not in ("heatmaps", "softmax"):

@@ -105,8 +105,8 @@ def synthesize(
     if target.exists():
         raise UserError(f"{target}: is already there; give another folder, or remove it")
     parts = out / _PARTS
+    photos_of(settings.backgrounds)  # a wrong folder is said before anything is written
     _begin(settings, out)
-    photos_of(settings.backgrounds)  # a wrong folder is said before the work
     starts = range(0, settings.count, BATCH)
     missing = [s for s in starts if not (parts / f"{s:08d}.json").is_file()]
     if len(missing) < len(starts):

@@ -6,7 +6,10 @@ made before and by which process.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -44,6 +47,9 @@ TRIES = 6
 
 MOVING = 0.2
 """Share of the pictures in which the infant moves during the exposure."""
+
+IN_BAGS = ("supine", "prone", "side", "held")
+"""Postures in which infants are met in sleeping bags and swaddles; in the others without."""
 
 SEEN, HIDDEN, OUTSIDE = 2, 1, 0
 """COCO's flags: seen; hidden by the body, cloth or a thing; outside of the picture."""
@@ -92,8 +98,9 @@ class Kit:
     """What a process makes once: the body model, pools of grounds and arms, the renderer."""
 
     def __init__(self, device: str = "cpu", photos: Sequence[np.ndarray] = ()) -> None:
-        # a line for each kernel that is compiled, and a warning where there is no GPU
-        wp.config.log_level = wp.LOG_ERROR
+        wp.config.log_level = wp.LOG_ERROR  # else a line for each kernel that is compiled
+        with _silence():
+            wp.init()
         self.model: BodyModel = load_body_model()
         self.pools: Pools = make_pools(photos=photos)
         self.renderer = Renderer(device)
@@ -109,6 +116,21 @@ class Kit:
         return self._kept[1], self._kept[2]
 
 
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing on the process's stderr: warp's library warns there of a missing GPU, whatever the
+    log level."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def sample_picture(
     kit: Kit, seed: int, index: int, size: tuple[int, int], attempt: int = 0, nobody: bool = False
 ) -> Sampled:
@@ -120,8 +142,9 @@ def sample_picture(
     of_pose, of_room, of_sensor, of_motion = rng.spawn(4)
     face = _expression(of_pose)
     posed = sample_pose(of_pose, body, age_months=infant.age_months, rig=rig, face=face)
-    held = posed.posture == "held"
-    sack = sack_mesh(body, posed.vertices, None if held else 0.0)
+    sack = None
+    if infant.sack is not None and (infant.sack.kind == "dress" or posed.posture in IN_BAGS):
+        sack = sack_mesh(body, posed.vertices, None if posed.posture == "held" else 0.0)
     anchors = Anchors(
         posed.points,
         posed.vertices if sack is None else np.concatenate([posed.vertices, sack.vertices]),

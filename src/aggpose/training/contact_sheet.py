@@ -30,6 +30,10 @@ def write_contact_sheet(
     Points go through the heat-map frame that the loss sees, so a wrong affine shows. Orange is the
     person's left, blue the right, green the middle.
     """
+    if path.suffix.lower() != ".png":
+        raise UserError(f"--contact-sheet {path}: the sheet is a PNG; give it that ending")
+    if path.exists():
+        raise UserError(f"--contact-sheet {path}: is there already; give another name")
     size = recipe.data.input_size
     batches = data.batches(recipe)
     batches.sizes = [(0, size)]

@@ -174,6 +174,10 @@ def read_recipe(path: Path, changes: list[str] | tuple[str, ...] = ()) -> Recipe
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UserError(
+                f"{path}: {where}: is not a key of recipes; see docs/train.md"
+            ) from None
         raise UserError(f"{path}: {where}: {first['msg']}") from None
 
 

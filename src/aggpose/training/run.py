@@ -77,8 +77,9 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     say: Callable[[str], None] = print,
-) -> Path:
-    """Train by a recipe; returns the path of the final weights (``weights.safetensors``).
+) -> Path | None:
+    """Train by a recipe; returns the path of the final weights (``weights.safetensors``), None in
+    all processes but the first.
 
     Writes into ``recipe.out``: ``recipe.json``, ``logs/`` (CSV and TensorBoard), ``checkpoints/``
     (``last.ckpt`` to resume from, the best by validation AP), ``weights.safetensors``, all
@@ -131,7 +132,8 @@ def train(
         if left:
             say(f"left out of the weights, for no training picture labels them: {', '.join(left)}")
         write_weights(module.best_net, final, recipe, data)
-    return final
+        return final
+    return None
 
 
 def write_weights(net: AggPose, path: Path, recipe: Recipe, data: TrainingData) -> None:

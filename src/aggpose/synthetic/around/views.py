@@ -19,7 +19,7 @@ FIELD_OF_VIEW_DEG = (22.0, 86.0)
 
 ELEVATION: Mapping[str, tuple[tuple[float, float, float], ...]] = {
     "supine": ((0.45, 68, 90), (0.40, 40, 68), (0.15, 8, 40)),
-    "prone": ((0.30, 65, 90), (0.35, 30, 65), (0.35, 4, 30)),
+    "prone": ((0.22, 65, 90), (0.38, 28, 65), (0.40, 4, 28)),
     "side": ((0.40, 65, 90), (0.40, 35, 65), (0.20, 8, 35)),
     "sitting": ((0.08, 60, 85), (0.37, 25, 60), (0.55, 0, 25)),
     "crawling": ((0.15, 60, 88), (0.40, 22, 60), (0.45, 2, 22)),
@@ -28,7 +28,7 @@ ELEVATION: Mapping[str, tuple[tuple[float, float, float], ...]] = {
 }
 """Posture -> (chance, from, to) degrees of the line of sight above the horizon."""
 
-SMALL_CHANCE, CUT_CHANCE, LEVEL_CHANCE, TURNED_CHANCE = 0.10, 0.13, 0.72, 0.10
+SMALL_CHANCE, CUT_CHANCE, LEVEL_CHANCE, TURNED_CHANCE = 0.08, 0.11, 0.72, 0.10
 """Infants small in the picture; cut off at its border; pictures held level (low views only);
 pictures whose rotation was lost, a quarter turn or upside down."""
 
@@ -41,8 +41,9 @@ def _elevation(rng: np.random.Generator, posture: str) -> float:
 
 def _direction(rng: np.random.Generator, anchors: Anchors, elevation: float) -> np.ndarray:
     """(3,) unit, from the infant to the camera. Upright infants are seen from their front in two
-    of three pictures, lying ones from any side."""
-    if anchors.posture in LYING or rng.uniform() < 0.33:
+    of three pictures, those on their front in two of five, other lying ones from any side."""
+    anywhere = 0.6 if anchors.posture == "prone" else 1.0 if anchors.posture in LYING else 0.33
+    if rng.uniform() < anywhere:
         around = float(rng.uniform(0, 2 * np.pi))
     else:
         face = anchors.head.front + anchors.trunk.front

@@ -141,6 +141,55 @@ PRONE = {
         goals=(Goal("hand.{s}.1", None, 0.0, 40.0),),
         months=(4, 12),
     ),
+    "feet_up": Family(  # propped, the knees bent and the feet in the air
+        *(1.0, (84, 4), (180, 4)),
+        arm=arm_of((18, 14), (56, 12), (-6, 18), (56, 32)),
+        leg=leg_of((10, 8), (22, 14), (16, 18), (72, 28)) | {"ankle": (-14.0, 18.0)},
+        body=TRUNK
+        | {
+            "trunk_bend": (-28, 7),
+            "head_turn": (0, 30),
+            "neck_bend": (-22, 8),
+            "head_nod": (-16, 9),
+        },
+        tone=(0.3, 0.3, 0.3),
+        hold=0.4,
+        goals=(Goal("hand.{s}.1", None, 0.0, 30.0),),
+        months=(3, 12),
+    ),
+    "swimming": Family(  # arms and legs off the ground
+        *(0.5, (84, 4), (180, 5)),
+        arm=arm_of((84, 26), (-14, 10), (30, 34), (34, 26)),
+        leg=leg_of((2, 6), (24, 12), (20, 16), (26, 20)) | TOES_BACK,
+        body=TRUNK
+        | {
+            "trunk_bend": (-32, 6),
+            "head_turn": (0, 24),
+            "neck_bend": (-24, 8),
+            "head_nod": (-14, 9),
+        },
+        tone=(0.5, 0.5, 0.5),
+        hold=0.5,
+        months=(3, 12),
+    ),
+    "creeping": Family(  # on the belly, a knee drawn up beside it, an arm ahead
+        *(1.4, (85, 4), (180, 12)),
+        arm=arm_of((30, 22), (56, 20), (0, 28), (60, 34)),
+        leg=leg_of((14, 12), (26, 14), (28, 16), (24, 20)) | TOES_BACK,
+        body=TRUNK
+        | {
+            "trunk_bend": (-18, 9),
+            "trunk_tilt": (0, 10),
+            "head_turn": (0, 32),
+            "neck_bend": (-22, 9),
+            "head_nod": (-14, 9),
+        },
+        one=leg_of((84, 20), (60, 12), (40, 16), (88, 24)),
+        other=arm_of((60, 40), (70, 24), (20, 30), (30, 24)),
+        tone=(0.2, 0.1, 0.3),
+        hold=0.4,
+        months=(3, 12),
+    ),
     "folded": Family(
         *(0.7, (104, 5), (180, 4)),
         arm=BESIDE_HEAD,

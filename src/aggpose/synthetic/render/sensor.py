@@ -83,7 +83,7 @@ def sample_sensor(rng: np.random.Generator, side: int = 256) -> SensorSettings:
 
     side: px of the picture's shorter side; blur and shake grow with it.
     """
-    kind = rng.choice(["day", "dim", "night", "monitor"], p=[0.68, 0.17, 0.08, 0.07])
+    kind = rng.choice(["day", "dim", "night", "monitor"], p=[0.74, 0.15, 0.06, 0.05])
     noise = {"day": 0.012, "dim": 0.035, "night": 0.07, "monitor": 0.05}[kind]
     noise *= float(rng.lognormal(0, 0.4))
     metered = float(np.clip(rng.lognormal(np.log(0.36), 0.22), 0.16, 0.62))
