@@ -132,21 +132,38 @@ def look_at(
     runtime: Runtime, image: np.ndarray, crops: list[Crop], flip_test: bool = False
 ) -> list[Look]:
     """The network's looks at some crops of one image, in their order."""
-    keypoints, scores = look(runtime, [image] * len(crops), crops, flip_test)
+    return _looks(runtime, [image] * len(crops), crops, flip_test)
+
+
+def _looks(
+    runtime: Runtime,
+    images: Sequence[np.ndarray],
+    crops: Sequence[Crop],
+    flip_test: bool,
+    batch_size: int = 8,
+) -> list[Look]:
+    """Looks at the i-th crop of the i-th image."""
+    keypoints, scores = look(runtime, images, crops, flip_test, batch_size)
     limits = thresholds_of(runtime.meta)
     return [Look(k, s, c, limits) for k, s, c in zip(keypoints, scores, crops, strict=True)]
 
 
-def best_turn(
+def best_turns(
     runtime: Runtime,
-    image: np.ndarray,
-    box: np.ndarray,
+    images: Sequence[np.ndarray],
+    boxes: Sequence[np.ndarray],
     padding: float | None = None,
     flip_test: bool = False,
-) -> Look:
-    """The best of four looks at a box, each a quarter turn on. box: (4,) xyxy px."""
-    crops = [crop_of_box(box, runtime.meta, turn, padding) for turn in (0.0, *TURNS)]
-    return max(look_at(runtime, image, crops, flip_test), key=lambda seen: seen.quality)
+    batch_size: int = 8,
+) -> list[Look]:
+    """The best of four looks at each box, each a quarter turn on. images: the picture of each box.
+    boxes: (4,) xyxy px each."""
+    turns = (0.0, *TURNS)
+    crops = [crop_of_box(box, runtime.meta, turn, padding) for box in boxes for turn in turns]
+    pictures = [image for image in images for _ in turns]
+    seen = _looks(runtime, pictures, crops, flip_test, batch_size)
+    groups = (seen[i : i + len(turns)] for i in range(0, len(seen), len(turns)))
+    return [max(group, key=lambda one: one.quality) for group in groups]
 
 
 def upright_turn(seen: Look, meta: ModelMeta) -> float:
@@ -175,21 +192,8 @@ def look_upright(
 
     images: the picture of each box. boxes: (4,) xyxy px each. batch_size: crops a call.
     """
-    meta, limits = runtime.meta, thresholds_of(runtime.meta)
-
-    def looks(pictures: list[np.ndarray], crops: list[Crop]) -> list[Look]:
-        keypoints, scores = look(runtime, pictures, crops, flip_test, batch_size)
-        return [Look(k, s, c, limits) for k, s, c in zip(keypoints, scores, crops, strict=True)]
-
-    turns = (0.0, *TURNS)
-    seen = looks(
-        [image for image in images for _ in turns],
-        [crop_of_box(box, meta, turn) for box in boxes for turn in turns],
-    )
-    best = [
-        max(seen[i : i + len(turns)], key=lambda one: one.quality)
-        for i in range(0, len(seen), len(turns))
-    ]
+    meta = runtime.meta
+    best = best_turns(runtime, images, boxes, None, flip_test, batch_size)
     wanted = [upright_turn(one, meta) for one in best]
     again = [
         i
@@ -198,7 +202,8 @@ def look_upright(
     ]
     if again:
         crops = [crop_of_box(boxes[i], meta, wanted[i]) for i in again]
-        for i, aligned in zip(again, looks([images[i] for i in again], crops), strict=True):
+        looks = _looks(runtime, [images[i] for i in again], crops, flip_test, batch_size)
+        for i, aligned in zip(again, looks, strict=True):
             best[i] = max(best[i], aligned, key=lambda one: one.quality)
     return best
 
@@ -234,7 +239,7 @@ def find_infant(
     box = whole_picture(image)
     # the picture fills the crop: the usual padding would only make the infant smaller
     if runtime.meta.upright and turns:
-        first = best_turn(runtime, image, box, 1.0, flip_test)
+        (first,) = best_turns(runtime, [image], [box], 1.0, flip_test)
         best = refine(runtime, image, first, flip_test)
         return best if best.found() else None
     (first,) = look_at(runtime, image, [crop_of_box(box, runtime.meta, padding=1.0)], flip_test)

@@ -82,8 +82,8 @@ class Model:
 
         image: (H, W, 3) uint8 RGB, or a file. boxes: (N, 4) xyxy px of the picture as shown; None
         to find the one infant without. skeleton: select its points by name; a skeleton or the name
-        of one. Returns N poses in
-        the order of the boxes; without boxes one, or none where nobody is found.
+        of one. Returns N poses in the order of the boxes; without boxes one, or none where nobody
+        is found.
         """
         if boxes is None:
             found = find_infant(self.runtime, as_image(image), flip_test)

@@ -15,6 +15,7 @@ from aggpose.synthetic.pose.family import (
     TOES_BACK,
     TRUNK,
     Family,
+    Pair,
     arm_of,
     leg_of,
 )
@@ -100,6 +101,12 @@ SUPINE = {
 PRONE_HEAD = {"head_turn": (0.0, 62.0), "head_nod": (-6.0, 8.0), "neck_bend": (-20.0, 8.0)}
 BESIDE_HEAD = arm_of((92, 26), (-4, 10), (78, 24), (92, 26))
 
+
+def _head_up(bend: Pair, turn: Pair, neck: Pair, nod: Pair) -> dict[str, Pair]:
+    """The body of an infant on its front that looks up."""
+    return TRUNK | {"trunk_bend": bend, "head_turn": turn, "neck_bend": neck, "head_nod": nod}
+
+
 PRONE = {
     "flat": Family(
         *(1.6, (90, 2), (180, 5)),
@@ -113,13 +120,7 @@ PRONE = {
         *(1.8, (86, 3), (180, 4)),
         arm=arm_of((14, 12), (60, 11), (-6, 16), (84, 16)),
         leg=leg_of((12, 10), (26, 14), (28, 16), (26, 24)) | TOES_BACK,
-        body=TRUNK
-        | {
-            "trunk_bend": (-25, 7),
-            "head_turn": (0, 30),
-            "neck_bend": (-22, 8),
-            "head_nod": (-18, 9),
-        },
+        body=_head_up((-25, 7), (0, 30), (-22, 8), (-18, 9)),
         tone=(0.3, 0.05, 0.3),
         hold=0.3,
         goals=(Goal("forearm.{s}.2", None, 0.0, 30.0), Goal("forearm.{s}.0", None, 0.0, 30.0)),
@@ -129,13 +130,7 @@ PRONE = {
         *(0.9, (80, 4), (180, 4)),
         arm=arm_of((14, 10), (52, 8), (-10, 16), (12, 9)) | PALMS,
         leg=leg_of((8, 7), (22, 12), (22, 14), (22, 20)) | TOES_BACK,
-        body=TRUNK
-        | {
-            "trunk_bend": (-35, 5),
-            "head_turn": (0, 26),
-            "neck_bend": (-22, 8),
-            "head_nod": (-14, 9),
-        },
+        body=_head_up((-35, 5), (0, 26), (-22, 8), (-14, 9)),
         tone=(0.5, 0.05, 0.4),
         hold=0.6,
         goals=(Goal("hand.{s}.1", None, 0.0, 40.0),),
@@ -145,13 +140,7 @@ PRONE = {
         *(1.0, (84, 4), (180, 4)),
         arm=arm_of((18, 14), (56, 12), (-6, 18), (56, 32)),
         leg=leg_of((10, 8), (22, 14), (16, 18), (72, 28)) | {"ankle": (-14.0, 18.0)},
-        body=TRUNK
-        | {
-            "trunk_bend": (-28, 7),
-            "head_turn": (0, 30),
-            "neck_bend": (-22, 8),
-            "head_nod": (-16, 9),
-        },
+        body=_head_up((-28, 7), (0, 30), (-22, 8), (-16, 9)),
         tone=(0.3, 0.3, 0.3),
         hold=0.4,
         goals=(Goal("hand.{s}.1", None, 0.0, 30.0),),
@@ -161,13 +150,7 @@ PRONE = {
         *(0.5, (84, 4), (180, 5)),
         arm=arm_of((84, 26), (-14, 10), (30, 34), (34, 26)),
         leg=leg_of((2, 6), (24, 12), (20, 16), (26, 20)) | TOES_BACK,
-        body=TRUNK
-        | {
-            "trunk_bend": (-32, 6),
-            "head_turn": (0, 24),
-            "neck_bend": (-24, 8),
-            "head_nod": (-14, 9),
-        },
+        body=_head_up((-32, 6), (0, 24), (-24, 8), (-14, 9)),
         tone=(0.5, 0.5, 0.5),
         hold=0.5,
         months=(3, 12),
@@ -176,14 +159,7 @@ PRONE = {
         *(1.4, (85, 4), (180, 12)),
         arm=arm_of((30, 22), (56, 20), (0, 28), (60, 34)),
         leg=leg_of((14, 12), (26, 14), (28, 16), (24, 20)) | TOES_BACK,
-        body=TRUNK
-        | {
-            "trunk_bend": (-18, 9),
-            "trunk_tilt": (0, 10),
-            "head_turn": (0, 32),
-            "neck_bend": (-22, 9),
-            "head_nod": (-14, 9),
-        },
+        body=_head_up((-18, 9), (0, 32), (-22, 9), (-14, 9)) | {"trunk_tilt": (0, 10)},
         one=leg_of((84, 20), (60, 12), (40, 16), (88, 24)),
         other=arm_of((60, 40), (70, 24), (20, 30), (30, 24)),
         tone=(0.2, 0.1, 0.3),
