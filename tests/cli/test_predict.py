@@ -191,6 +191,13 @@ def test_bad_input_is_one_clear_line_and_exit_2(
     assert not out.exists() or names(out) == []  # nothing half written
 
 
+def test_an_empty_source_is_not_this_folder(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("", "--model", model, "--out", tmp_path / "out") == 2
+    assert "SOURCE is empty" in capsys.readouterr().err
+
+
 def test_one_bad_source_does_not_stop_the_others(
     clip: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,70 @@ def test_wrong_use_is_one_line_and_exit_2(
     )
     said = capsys.readouterr().err.strip()
     assert code == 2 and named in said and len(said.splitlines()) == 1
+
+
+def changed(painted: Path, to: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    content = json.loads((painted / "truth.json").read_text())
+    change(content)
+    to.write_text(json.dumps(content))
+    return to
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        (lambda c: c["annotations"][0].update(bbox="1 2 3 4"), "1 annotations with no box"),
+        (lambda c: c["annotations"][1].update(bbox=[1, 2, None, 4]), "not a number"),
+        (lambda c: c["annotations"][1].update(keypoints=[None] * 51), "not a number"),
+        (lambda c: c["annotations"][1].update(keypoints=[1, 2, 2]), "wrong number of key points"),
+        (lambda c: c["images"][2].update(file_name=3), "file_name must be text"),
+        (lambda c: c["images"].append(c["images"][0]), "picture id 1 is given twice"),
+    ],
+)
+def test_annotations_that_cannot_be_scored_are_named(
+    painted: Path,
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[dict[str, Any]], object],
+    named: str,
+) -> None:
+    truth = changed(painted, tmp_path / "spoilt.json", change)
+    assert run("evaluate", "--annotations", truth, "--images", painted, "--model", model) == 2
+    said = capsys.readouterr().err.strip()
+    assert "spoilt.json" in said and named in said and len(said.splitlines()) == 1
+
+
+def test_people_that_cannot_be_found_are_counted(
+    painted: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def spoil(content: dict[str, Any]) -> None:
+        content["annotations"][0].update(bbox=[10, 10, 0, 0])
+        content["annotations"][1]["keypoints"][2] = 9
+        content["annotations"][2].update(keypoints=[0] * 51)
+
+    truth = changed(painted, tmp_path / "odd.json", spoil)
+    assert run("evaluate", "--annotations", truth, "--images", painted, "--model", model) == 0
+    said = capsys.readouterr().err
+    assert "1 box without size, 1 impossible visibility flag, 1 no key points" in said
+
+
+def test_postures_of_people_count_where_pictures_have_none(
+    painted: Path, model: Path, tmp_path: Path
+) -> None:
+    def move(content: dict[str, Any]) -> None:
+        for image, annotation in zip(content["images"], content["annotations"], strict=True):
+            annotation["posture"] = image.pop("posture")
+
+    truth, out = changed(painted, tmp_path / "moved.json", move), tmp_path / "out"
+    command = ["evaluate", "--annotations", truth, "--images", painted, "--model", model]
+    assert run(*command, "--out", out) == 0
+    postures = metrics(out)["per_posture"]
+    assert {name: p["pictures"] for name, p in postures.items()} == {"Prone": 3, "Supine": 2}
+    before = (out / "metrics.json").read_bytes()
+    assert run(*command, "--out", out) == 2  # not without --overwrite
+    assert (out / "metrics.json").read_bytes() == before
+    assert run(*command, "--out", out, "--overwrite") == 0
 
 
 def test_damaged_predictions_are_named(

@@ -195,6 +195,18 @@ def test_nobody_predicted() -> None:
     assert numbers["mean_error_trunks"] is None and numbers["redundant_rate"] is None
 
 
+def test_nobody_to_be_found_is_no_score() -> None:
+    content, results = small_world(np.random.default_rng(4), people=2)
+    for annotation in content["annotations"]:
+        annotation["area"] = 50.0**2  # COCO's medium
+    assert average_precision(content, [], COCO17)["AP_M"] == 0.0
+    assert average_precision(content, [], COCO17)["AP_L"] == -1.0
+    for annotation in content["annotations"]:
+        annotation["keypoints"] = [0] * 51
+    for found in ([], results):
+        assert set(average_precision(content, found, COCO17).values()) == {-1.0}
+
+
 def test_errors_are_in_trunk_lengths() -> None:
     content, results = small_world(np.random.default_rng(5), people=1)
     annotation = content["annotations"][0]

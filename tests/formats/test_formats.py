@@ -136,6 +136,7 @@ def test_the_only_category_counts_whatever_its_number(tmp_path: Path) -> None:
         ([{"image_id": 1, "bbox": [1, 2, 3]}], "not a list of COCO detections"),
         ([{"bbox": [1, 2, 3, 4]}], "image_id"),
         ([{"image_id": 1, "bbox": [1, 2, float("nan"), 4]}], "is not x, y, width, height"),
+        ([{"image_id": 1, "bbox": [1, 2, -3, 4]}], "none of its boxes has a size"),
         ([{"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4]}], "none of its 1 boxes"),
         ({"images": []}, "annotations"),
     ],
@@ -156,3 +157,9 @@ def test_poses_select_by_name() -> None:
     assert (there.scores[:, INFANT21.index("navel")] == 0).all()
     with pytest.raises(ValueError, match="shape"):
         Poses(poses.keypoints, poses.scores[:1], poses.boxes, COCO17, poses.box_scores)
+
+
+def test_a_picture_named_by_its_file_needs_no_number(tmp_path: Path) -> None:
+    rows = [{"file_name": "a.png", "category_id": 1, "bbox": [1, 2, 30, 40]}]
+    boxes = read_boxes(boxes_file(tmp_path / "b.json", rows))
+    np.testing.assert_allclose(boxes.of_picture(Path("a.png")), [[1, 2, 31, 42, 1]])

@@ -96,6 +96,23 @@ def test_networks_that_know_people_upright_find_them_in_any_direction(
         assert poses.scores.min() > 0.3  # nothing lies in the third where it is hardly seen
 
 
+def test_batches_do_not_change_what_upright_networks_say(upright: Model) -> None:
+    pictures = []
+    for turn in (0.0, 90.0, 200.0):
+        points = figure((150, 60), 300, turn=turn)
+        low, high = points.min(0) - 12, points.max(0) + 12
+        boxes = np.array([[*low, *high], [0, 0, *SIZE]])[: len(pictures) % 3]
+        pictures.append((paint(SIZE, points), boxes, None))
+    sizes = {
+        size: list(upright.predict_many(iter(pictures), batch_size=size)) for size in (1, 8, 64)
+    }
+    for poses in sizes.values():
+        assert [len(p) for p in poses] == [0, 1, 2]
+        for one, other in zip(poses, sizes[1], strict=True):
+            np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-3)
+            np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+
+
 def test_the_turned_picture_gives_the_turned_pose(upright: Model) -> None:
     truth = figure((170.0, 90.0), 300, turn=20)
     image, box = paint(SIZE, truth), np.array([[160.0, 70.0, 480.0, 400.0]])

@@ -191,6 +191,17 @@ def test_damaged_files_are_named(tmp_path: Path, content: bytes, suffix: str) ->
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize("old", [False, True], ids=["archive", "plain pickle"])
+def test_a_cut_off_file_is_not_called_malicious(tmp_path: Path, old: bool) -> None:
+    path = tmp_path / "half.pth"
+    state = {"a": torch.zeros(4096)}
+    torch.save(state, path, _use_new_zipfile_serialization=not old)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError, match=r"half\.pth") as said:
+        load_checkpoint(path)
+    assert "run code" not in str(said.value)
+
+
 def test_own_files_round_trip(tmp_path: Path) -> None:
     net = build_network("aggpose-t", keypoints=21, residual=True, output="softmax").eval()
     meta = ModelMeta("mine", INFANT21.keypoints, input_size=(64, 64), licence="CC0")

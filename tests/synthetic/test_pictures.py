@@ -222,3 +222,4 @@ def test_wrong_use_is_one_line(
     assert done.value.code == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("aggpose")]
     assert len(errors) == 1 and says in errors[0]
+    assert not (tmp_path / "out").exists()  # the corrected command can use it

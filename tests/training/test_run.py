@@ -312,7 +312,7 @@ def test_what_a_resumed_run_may_change(tmp_path: Path, change: str, allowed: boo
             refuse_changed(after, 1, before, path)
 
 
-def test_contact_sheet(tmp_path: Path) -> None:
+def test_contact_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import cv2
 
     recipe = write_recipe(tmp_path)
@@ -323,6 +323,10 @@ def test_contact_sheet(tmp_path: Path) -> None:
     image = cv2.imread(str(sheet))
     assert image is not None and image.shape[0] > 64 and image.std() > 10
     assert not (tmp_path / "run").exists()
+    for name, says in (("sheet.png", "is there already"), ("sheet.jpg", "PNG")):
+        with pytest.raises(SystemExit) as stop:
+            main(["train", str(recipe), "--contact-sheet", str(tmp_path / name)])
+        assert stop.value.code == 2 and says in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", sorted(Path("recipes").rglob("*.yaml")), ids=str)

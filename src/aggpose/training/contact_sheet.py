@@ -13,13 +13,12 @@ from torch.utils.data import default_collate
 
 from aggpose.data.dataset import HEATMAP_STRIDE, SampleKey
 from aggpose.data.resident import Album, ResidentPeople, change_pixels
+from aggpose.draw import side_colour
 from aggpose.errors import UserError
 from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
 from aggpose.skeleton import Skeleton
 from aggpose.training.people import TrainingData
 from aggpose.training.recipe import Recipe
-
-LEFT, RIGHT, MIDDLE = (255, 140, 0), (0, 160, 255), (60, 220, 60)
 
 
 def write_contact_sheet(
@@ -27,8 +26,8 @@ def write_contact_sheet(
 ) -> None:
     """Draw the first samples of epoch 0 at the full input size, points from the targets' own frame.
 
-    Points go through the heat-map frame that the loss sees, so a wrong affine shows. Orange is the
-    person's left, blue the right, green the middle.
+    Points go through the heat-map frame that the loss sees, so a wrong affine shows. Sides
+    have the colours of overlays (`aggpose.draw`).
     """
     if path.suffix.lower() != ".png":
         raise UserError(f"--contact-sheet {path}: the sheet is a PNG; give it that ending")
@@ -73,14 +72,11 @@ def _samples(data: TrainingData, keys: list[SampleKey]) -> list[dict[str, Any]]:
 
 
 def _draw(tile: np.ndarray, points: np.ndarray, shown: np.ndarray, skeleton: Skeleton) -> None:
-    def colour(name: str) -> tuple[int, int, int]:
-        return LEFT if name.startswith("left_") else RIGHT if name.startswith("right_") else MIDDLE
-
     def cell(point: np.ndarray) -> tuple[int, int]:
         return round(float(point[0])), round(float(point[1]))
 
     for a, b in skeleton.link_indices:
         if shown[a] and shown[b]:
-            cv2.line(tile, cell(points[a]), cell(points[b]), colour(skeleton.keypoints[b]), 1)
+            cv2.line(tile, cell(points[a]), cell(points[b]), side_colour(skeleton.keypoints[b]), 1)
     for i in np.flatnonzero(shown):
-        cv2.circle(tile, cell(points[i]), 3, colour(skeleton.keypoints[i]), -1)
+        cv2.circle(tile, cell(points[i]), 3, side_colour(skeleton.keypoints[i]), -1)
