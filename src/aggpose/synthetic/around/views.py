@@ -33,6 +33,10 @@ SMALL_CHANCE, CUT_CHANCE, LEVEL_CHANCE, TURNED_CHANCE = 0.08, 0.11, 0.72, 0.10
 pictures whose rotation was lost, a quarter turn or upside down."""
 
 
+MOST_TURNS = 12
+"""Tries to turn the camera until the infant's box lies where it is to."""
+
+
 def _elevation(rng: np.random.Generator, posture: str) -> float:
     bands = ELEVATION.get(posture, ELEVATION["supine"])
     which = int(rng.choice(len(bands), p=[b[0] for b in bands]))
@@ -121,26 +125,40 @@ def _framed(
     zoom = float(np.sqrt(cover / share))
     fit = float((size / (high - low)).min()) * (1.25 if cut else 0.96)
     focal = float(np.clip(camera.focal_px * min(zoom, fit), limits[1], limits[0]))
-    camera = _with(camera, focal_px=focal)
-    free: np.ndarray | None = None
-    for _ in range(3):
-        low, high = _box(camera, anchors)
-        if free is None:  # where the box's middle is to come, px from the picture's
-            room = np.maximum((size - (high - low)) / 2, 0.0)
-            free = rng.uniform(-1, 1, 2) * room * 0.97
-            if cut:
-                over = np.where(rng.uniform(size=2) < 0.6, rng.choice([-1.0, 1.0], 2), 0.0)
-                free = free + over * rng.uniform(0.1, 0.3, 2) * (high - low)
-        wanted = (size - 1) / 2 + free
+    camera = replace(camera, focal_px=focal)
+    low, high = _box(camera, anchors)
+    room = np.maximum((size - (high - low)) / 2, 0.0)
+    free = rng.uniform(-1, 1, 2) * room * 0.97
+    if cut:
+        over = np.where(rng.uniform(size=2) < 0.6, rng.choice([-1.0, 1.0], 2), 0.0)
+        free = free + over * rng.uniform(0.1, 0.3, 2) * (high - low)
+    return _aimed(camera, anchors, (size - 1) / 2 + free)
+
+
+def _aimed(camera: Camera, anchors: Anchors, wanted: np.ndarray) -> Camera:
+    """Turned until the middle of the infant's box lies at wanted (2,) px. Steps that lead away from
+    it, as they may near the nadir and close to the body, are taken back and halved."""
+    size = np.array(camera.size, dtype=np.float64)
+    away, step = _away(camera, anchors, wanted), 1.0
+    for _ in range(MOST_TURNS):
+        if (np.abs(away) < 0.005 * size).all():
+            break
         # look at the ray that now lies where the picture's middle has to come to
-        ray = camera.rays((size - 1) / 2 + ((low + high) / 2 - wanted))
+        ray = camera.rays((size - 1) / 2 + step * away)
         far = float(np.linalg.norm(np.subtract(camera.target, camera.position)))
-        camera = _with(camera, target=_three(np.asarray(camera.position) + far * ray))
+        turned = replace(camera, target=_three(np.asarray(camera.position) + far * ray))
+        after = _away(turned, anchors, wanted)
+        if np.linalg.norm(after) < np.linalg.norm(away):
+            camera, away, step = turned, after, min(1.0, 2 * step)
+        else:
+            step /= 2
     return camera
 
 
-def _with(camera: Camera, **changes: object) -> Camera:
-    return replace(camera, **changes)  # type: ignore[arg-type]
+def _away(camera: Camera, anchors: Anchors, wanted: np.ndarray) -> np.ndarray:
+    """(2,) px from wanted to the middle of the infant's box."""
+    low, high = _box(camera, anchors)
+    return np.asarray((low + high) / 2 - wanted)
 
 
 _KELVIN = (2200.0, 2700.0, 3500.0, 4500.0, 5500.0, 6500.0, 7500.0, 9000.0)

@@ -18,12 +18,12 @@ POSTURES: Mapping[str, Mapping[str, Family]] = {
     "standing": STANDING,
 }
 SHARES = {
-    "supine": 0.31,
-    "prone": 0.23,
-    "side": 0.06,
-    "sitting": 0.13,
-    "crawling": 0.18,
-    "held": 0.05,
+    "supine": 0.40,
+    "prone": 0.19,
+    "side": 0.05,
+    "sitting": 0.12,
+    "crawling": 0.16,
+    "held": 0.04,
     "standing": 0.04,
 }
 """How often each posture is drawn when none is asked for. Supine is about half of real pictures;
