@@ -66,12 +66,12 @@ def make_clip(
     if (out / "clip.mp4").exists():
         raise UserError(f"{out / 'clip.mp4'}: is already there; give another folder, or remove it")
     photos = photos_of(str(backgrounds or ""))
+    kit = Kit(photos=photos)
+    clip = sample_clip(kit, seed, ClipSettings(seconds, fps, size, movement, age))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror})") from None
-    kit = Kit(photos=photos)
-    clip = sample_clip(kit, seed, ClipSettings(seconds, fps, size, movement, age))
     for name, path in write_clip(kit, clip, out, skeleton=known).items():
         print(f"{name}: {path}")
     print("Synthetic infants. Research use only, not a medical device.")
