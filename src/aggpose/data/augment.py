@@ -65,6 +65,9 @@ class AugmentRecipe(BaseModel):
     noise: Probability = 0.0
     noise_sigma: Annotated[float, Field(ge=0, le=100)] = 15.0
     jpeg: Probability = 0.0
+    white_balance: Probability = 0.0
+    grey: Probability = 0.0
+    low_resolution: Probability = 0.0
 
 
 NO_AUGMENTATION = AugmentRecipe(

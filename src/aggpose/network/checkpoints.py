@@ -179,13 +179,17 @@ def _rows_by_name(
     return layer
 
 
-def save_checkpoint(net: AggPose, path: str | Path, meta: ModelMeta) -> None:
-    """Write weights, configuration and `ModelMeta` as safetensors, atomically."""
+def save_checkpoint(
+    net: AggPose, path: str | Path, meta: ModelMeta, half: bool = False
+) -> None:
+    """Write weights, configuration and `ModelMeta` as safetensors, atomically. half: in 16 bits."""
     from safetensors.torch import save
 
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     state = {n: t.detach().cpu().contiguous() for n, t in net.state_dict().items()}
+    if half:
+        state = {n: t.half() for n, t in state.items()}
     header = {META_KEY: meta.to_json(), CONFIG_KEY: json.dumps(asdict(net.config))}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aggpose.data.dataset import HEATMAP_STRIDE
 from aggpose.network.network import with_nowhere
+from aggpose.training.recipe import LossRecipe
 
 
 def _gaussian_axes(points: Tensor, size: tuple[int, int], sigma: float) -> tuple[Tensor, Tensor]:
@@ -78,3 +80,17 @@ def spatial_cross_entropy(
         weights = there
     per_sample = (joint * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
     return per_sample.mean()
+
+
+def heatmap_loss(
+    maps: Tensor, points: Tensor, weights: Tensor, loss: LossRecipe, full_size: tuple[int, int]
+) -> Tensor:
+    """The recipe's loss on raw maps (B, K, h, w); full_size: (width, height) sigma is for."""
+    height, width = maps.shape[2:]
+    sigma = max(1.0, loss.sigma * width * HEATMAP_STRIDE / full_size[0])
+    if loss.kind == "spatial_cross_entropy":
+        return spatial_cross_entropy(maps, points, weights, sigma, loss.absent)
+    targets, weights = gaussian_targets(points, weights, (width, height), sigma)
+    if loss.kind == "ohkm":
+        return ohkm_loss(maps.float(), targets, weights, loss.ohkm_top)
+    return mse_loss(maps.float(), targets, weights)

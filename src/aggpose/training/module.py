@@ -23,8 +23,8 @@ from aggpose.heatmaps import decode_heatmaps, decode_kernel
 from aggpose.meta import IMAGENET_MEAN, IMAGENET_STD
 from aggpose.network import AggPose
 from aggpose.training.ema import WeightAverage
-from aggpose.training.losses import gaussian_targets, mse_loss, ohkm_loss, spatial_cross_entropy
-from aggpose.training.recipe import LossRecipe, Recipe
+from aggpose.training.losses import heatmap_loss
+from aggpose.training.recipe import Recipe
 
 
 class PoseModule(L.LightningModule):
@@ -144,20 +144,6 @@ def attention_for_training(device: torch.device) -> AbstractContextManager[None]
     """On a CPU the plain form of torch's attention: with the few keys that AggPose reduces to, the
     gradient of the fused form takes three times as long (`benchmarks/loader.py`)."""
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
-
-
-def heatmap_loss(
-    maps: Tensor, points: Tensor, weights: Tensor, loss: LossRecipe, full_size: tuple[int, int]
-) -> Tensor:
-    """The recipe's loss on raw maps (B, K, h, w); full_size: (width, height) sigma is for."""
-    height, width = maps.shape[2:]
-    sigma = max(1.0, loss.sigma * width * HEATMAP_STRIDE / full_size[0])
-    if loss.kind == "spatial_cross_entropy":
-        return spatial_cross_entropy(maps, points, weights, sigma, loss.absent)
-    targets, weights = gaussian_targets(points, weights, (width, height), sigma)
-    if loss.kind == "ohkm":
-        return ohkm_loss(maps.float(), targets, weights, loss.ohkm_top)
-    return mse_loss(maps.float(), targets, weights)
 
 
 def parameter_groups(net: nn.Module, weight_decay: float, decay_all: bool) -> list[dict[str, Any]]:
