@@ -1,6 +1,7 @@
 """Nose, eyes and ears for people whose file does not label them, by a network of others.
 
-    python benchmarks/teacher_faces.py people.json --images DIR --model movenet-thunder.onnx --out taught.json
+    python benchmarks/teacher_faces.py people.json --images DIR --model movenet-thunder.onnx \
+        --out taught.json
 
 MoveNet (see `movenet_onnx.py`) is shown every person with the trunk up, as the file's own points
 tell. Its points of the face are kept where it is sure of them (`--score`) and where its shoulders

@@ -22,7 +22,8 @@ from aggpose.errors import UserError
 from aggpose.network import load_checkpoint
 from aggpose.skeleton import COCO17
 from aggpose.training.recipe import read_recipe, refuse_changed
-from aggpose.training.run import make_network, train
+from aggpose.training.run import train
+from aggpose.training.start import make_network
 
 
 def write_recipe(folder: Path, **changes: object) -> Path:
@@ -202,7 +203,7 @@ def test_two_processes_train_what_one_trains_with_the_doubled_batch(tmp_path: Pa
 def _untrained(folder: Path, recipe: Path) -> Path:
     from aggpose.meta import ModelMeta
     from aggpose.network import save_checkpoint
-    from aggpose.training.run import make_network
+    from aggpose.training.start import make_network
 
     path = folder / "untrained.safetensors"
     net = make_network(read_recipe(recipe, []), say=lambda _: None)

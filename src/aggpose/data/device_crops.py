@@ -106,9 +106,7 @@ def draw_crops(
     )
 
 
-def _crops_of(
-    boxes: Tensor, turn: Tensor, aspect: float, padding: Tensor
-) -> tuple[Tensor, Tensor]:
+def _crops_of(boxes: Tensor, turn: Tensor, aspect: float, padding: Tensor) -> tuple[Tensor, Tensor]:
     """`turned_box`, then `box_to_crop`: centre and size (B, 2)."""
     angle = torch.deg2rad(turn)
     cos, sin = torch.cos(angle), torch.sin(angle)
@@ -159,9 +157,7 @@ def labels_of(
     return points, torch.where(nowhere, 1.0, weights)
 
 
-def cut(
-    pictures: Tensor, sizes: Tensor, crops: Crops, input_size: tuple[int, int]
-) -> Tensor:
+def cut(pictures: Tensor, sizes: Tensor, crops: Crops, input_size: tuple[int, int]) -> Tensor:
     """(B, 3, H, W) float32, 0 to 255: crops of pictures (B, 3, S, S) uint8, each of size (B, 2)
     (width, height) at the top left of its square; black outside."""
     width, height = input_size

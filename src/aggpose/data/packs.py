@@ -67,9 +67,7 @@ class Pack:
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def pack_people(
-    people: People, weight: float, side: int, quality: int, seed: int = 0
-) -> Pack:
+def pack_people(people: People, weight: float, side: int, quality: int, seed: int = 0) -> Pack:
     """Cut out, reduce and compress people. side: most px of a picture. quality: WebP's."""
     rng = np.random.default_rng(seed)
     crowd = Counter(person.image_path for person in people.records)
@@ -120,7 +118,7 @@ def _assemble(
 
 def write_pack(pack: Pack, path: Path) -> None:
     buffer = io.BytesIO()
-    np.savez(buffer, **{field.name: getattr(pack, field.name) for field in fields(pack)})
+    np.savez_compressed(buffer, **{field.name: getattr(pack, field.name) for field in fields(pack)})
     write_bytes(path, buffer.getvalue())
 
 

@@ -179,9 +179,7 @@ def _rows_by_name(
     return layer
 
 
-def save_checkpoint(
-    net: AggPose, path: str | Path, meta: ModelMeta, half: bool = False
-) -> None:
+def save_checkpoint(net: AggPose, path: str | Path, meta: ModelMeta, half: bool = False) -> None:
     """Write weights, configuration and `ModelMeta` as safetensors, atomically. half: in 16 bits."""
     from safetensors.torch import save
 

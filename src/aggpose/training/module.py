@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aggpose.data.coco import People
-from aggpose.data.dataset import HEATMAP_STRIDE, normalise
+from aggpose.data.dataset import normalise
 from aggpose.data.resident import Album, change_pixels
 from aggpose.errors import UserError
 from aggpose.geometry import apply_affine

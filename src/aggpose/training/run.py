@@ -16,25 +16,18 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from aggpose.data.dataset import HEATMAP_STRIDE
 from aggpose.data.resident import ResidentPeople
 from aggpose.errors import UserError
-from aggpose.heatmaps import decode_kernel
-from aggpose.meta import ModelMeta
 from aggpose.network import (
     AggPose,
-    build_network,
-    count_macs,
-    count_parameters,
-    load_weights,
     save_checkpoint,
     select_keypoints,
 )
-from aggpose.skeleton import get_skeleton
 from aggpose.training.callbacks import BestWeights, PlaceKeeper, ProgressLines
 from aggpose.training.module import PoseModule
 from aggpose.training.people import PeopleLoaders, TrainingData, read_training_data
 from aggpose.training.recipe import PROCESSES, Recipe, refuse_changed
+from aggpose.training.start import make_network, training_meta
 
 LAST = "last.ckpt"
 
@@ -47,28 +40,6 @@ _NOT_OURS = (
     ".*isinstance\\(treespec, LeafSpec\\).*",
 )
 """Lightning's warnings that do not hold here."""
-
-
-def make_network(recipe: Recipe, say: Callable[[str], None] = print) -> AggPose:
-    """The recipe's network, with its start weights loaded where a file is named."""
-    torch.manual_seed(recipe.training.seed)
-    options = recipe.network
-    softmax = recipe.loss.kind == "spatial_cross_entropy"
-    net = build_network(
-        options.variant,
-        keypoints=len(get_skeleton(recipe.skeleton)),
-        drop_path=options.drop_path,
-        residual=options.residual,
-        init=options.init,
-        output="softmax" if softmax else "heatmaps",
-        sigma=recipe.loss.sigma,
-        nowhere=recipe.loss.absent > 0,
-    )
-    if recipe.initialise is not None:
-        names = get_skeleton(recipe.skeleton).keypoints
-        report = load_weights(net, recipe.initialise, names=names)
-        say(f"{recipe.initialise}: {report}")
-    return net
 
 
 def train(
@@ -143,25 +114,6 @@ def write_weights(net: AggPose, path: Path, recipe: Recipe, data: TrainingData) 
     which = [i for i, name in enumerate(skeleton.keypoints) if name in data.labelled]
     chosen = select_keypoints(net, which)
     save_checkpoint(chosen, path, training_meta(recipe, chosen, data.labelled))
-
-
-def training_meta(recipe: Recipe, net: AggPose, keypoints: tuple[str, ...]) -> ModelMeta:
-    """What the weights of a training say of themselves. keypoints: names of the network's maps."""
-    size = recipe.data.input_size
-    sources = ", ".join(str(source.annotations) for source in recipe.data.train)
-    return ModelMeta(
-        name=recipe.name,
-        keypoints=keypoints,
-        input_size=size,
-        decode_kernel=decode_kernel(size[0] // HEATMAP_STRIDE),
-        antialias=True,
-        upright=recipe.augment.upright > 0,
-        variant=net.config.name,
-        parameters=count_parameters(net),
-        macs=count_macs(net, size),
-        licence=recipe.licence,
-        source=f"trained by aggpose on {sources}",
-    )
 
 
 def _trainer(

@@ -27,14 +27,8 @@ from torch import Tensor
 
 from aggpose.data.device_crops import cut, draw_crops, labels_of
 from aggpose.data.device_pixels import PixelChanges
-from aggpose.heatmaps import decode_kernel
-from aggpose.meta import IMAGENET_MEAN, IMAGENET_STD, ModelMeta
+from aggpose.meta import IMAGENET_MEAN, IMAGENET_STD
 from aggpose.network import (
-    AggPose,
-    build_network,
-
-    count_parameters,
-    load_weights,
     save_checkpoint,
 )
 from aggpose.skeleton import get_skeleton
@@ -43,6 +37,7 @@ from aggpose.training.depthwise import shift_depthwise
 from aggpose.training.ema import WeightAverage
 from aggpose.training.losses import heatmap_loss
 from aggpose.training.recipe import Recipe, read_recipe
+from aggpose.training.start import make_network, training_meta
 
 SAVE_EVERY = 45.0
 """Seconds between files of what has been learnt so far."""
@@ -90,8 +85,9 @@ class TimedTraining:
         self.mirror = torch.as_tensor(self.skeleton.mirror, device=device)
         self.album = Album(capacity, side, device)
         self.folder = PackFolder(packs, self.album, say)
-        torch.manual_seed(recipe.training.seed)
-        self.net = make_network(recipe, say).to(device).train()
+        net = make_network(recipe, say)
+        self.meta = training_meta(recipe, net, self.skeleton.keypoints)
+        self.net = net.to(device).train()
         if shifted:
             shift_depthwise(self.net)
         self.average = WeightAverage(self.net, recipe.training.ema)
@@ -206,39 +202,8 @@ class TimedTraining:
 
     def save(self) -> None:
         """The running mean of the weights, in 16 bits: ``weights.safetensors``."""
-        meta = ModelMeta(
-            name=self.recipe.name,
-            keypoints=self.skeleton.keypoints,
-            input_size=self.stages[-1].input_size,
-            decode_kernel=decode_kernel(self.stages[-1].input_size[0] // 4),
-            antialias=True,
-            upright=self.recipe.augment.upright > 0,
-            variant=self.net.config.name,
-            parameters=count_parameters(self.net),
-            macs=0,
-            licence=self.recipe.licence,
-            source=f"aggpose.training.timed, {self.samples} samples",
-        )
-        save_checkpoint(self.average.net, self.out / "weights.safetensors", meta, half=True)
-
-
-def make_network(recipe: Recipe, say: Callable[[str], None]) -> AggPose:
-    """The recipe's network, with its start weights loaded where a file is named."""
-    softmax = recipe.loss.kind == "spatial_cross_entropy"
-    net = build_network(
-        recipe.network.variant,
-        keypoints=len(get_skeleton(recipe.skeleton)),
-        drop_path=recipe.network.drop_path,
-        residual=recipe.network.residual,
-        init=recipe.network.init,
-        output="softmax" if softmax else "heatmaps",
-        sigma=recipe.loss.sigma,
-        nowhere=recipe.loss.absent > 0,
-    )
-    if recipe.initialise is not None:
-        names = get_skeleton(recipe.skeleton).keypoints
-        say(f"{recipe.initialise}: {load_weights(net, recipe.initialise, names=names)}")
-    return net
+        file = self.out / "weights.safetensors"
+        save_checkpoint(self.average.net, file, self.meta, half=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
