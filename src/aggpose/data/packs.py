@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -127,7 +128,7 @@ def read_pack(path: Path) -> Pack:
     try:
         with np.load(path, allow_pickle=False) as content:
             return Pack(**{field.name: content[field.name] for field in fields(Pack)})
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: is not a pack of people ({error}); make it anew") from None
 
 
