@@ -51,7 +51,7 @@ def test_learns_and_ends_in_time(
     out, began = tmp_path / "run", time.monotonic()
     arguments = ["--packs", str(tmp_path / "packs"), "--out", str(out), "--seconds", "12"]
     stages = ["--stage", "32x32:0.5:8", "--stage", "64x64:1:8"]
-    device = ["--device", "cpu", "--eager", "--capacity", "16", "--side", "96"]
+    device = ["--device", "cpu", "--compile", "none", "--capacity", "16", "--side", "96"]
     assert timed.main([str(recipe), *arguments, *stages, *device]) == 0
     assert time.monotonic() - began < 40
     said = capsys.readouterr().out
@@ -72,7 +72,7 @@ def test_loss_falls(recipe: Path, tmp_path: Path) -> None:
         1e6,
         [timed.Stage((64, 64), 1.0, 8)],
         torch.device("cpu"),
-        compiled=False,
+        compiled="none",
         capacity=16,
         side=96,
         say=lambda _: None,

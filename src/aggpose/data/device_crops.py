@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -125,8 +126,7 @@ def _half_boxes(
     keypoints: Tensor, labelled: Tensor, skeleton: Skeleton, upper_first: Tensor
 ) -> tuple[Tensor, Tensor]:
     """(B, 4) xywh boxes of the upper or lower points, and (B,) whether either has three."""
-    upper = torch.tensor([name in skeleton.upper for name in skeleton.keypoints])
-    upper = upper.to(keypoints.device)
+    upper = _upper(skeleton, keypoints.device)
     first = torch.where(upper_first[:, None], upper, ~upper)
     enough = (labelled & first).sum(1) > 2
     other = (labelled & ~first).sum(1) > 2
@@ -136,6 +136,12 @@ def _half_boxes(
     known = enough | other
     box = torch.cat([low, (high - low).clamp(min=4.0)], dim=1)
     return torch.where(known[:, None], box, 1.0), known
+
+
+@lru_cache
+def _upper(skeleton: Skeleton, device: torch.device) -> Tensor:
+    """(K,) bool. Kept, for every copy to a device waits for it."""
+    return torch.tensor([name in skeleton.upper for name in skeleton.keypoints], device=device)
 
 
 def labels_of(

@@ -60,9 +60,9 @@ def spatial_cross_entropy(
     not count. With ``absent`` above 0 the soft-max has one more cell, "nowhere", which is the truth
     for such points; they count with ``absent`` times their weight.
     """
-    edge = torch.tensor((logits.shape[3], logits.shape[2]), device=points.device) - 0.5
-    inside = ((points >= -0.5) & (points <= edge)).all(dim=-1)
     height, width = logits.shape[2:]
+    x, y = points.unbind(-1)
+    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     gx, gy = _gaussian_axes(points.float(), (width, height), sigma)
     mass = gx.sum(-1) * gy.sum(-1)
     there = weights * (inside & (mass > 1e-3))
