@@ -256,7 +256,13 @@ def test_too_few_people_for_a_batch() -> None:
         batches(batch_size=100)
 
 
-@pytest.mark.parametrize("part", ["occluders", "colour_probability", "blur", "noise", "jpeg"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("occluders", "colour_probability", "blur", "noise", "jpeg"),
+        *("white_balance", "grey", "low_resolution"),
+    ],
+)
 def test_each_pixel_change_can_be_switched(part: str) -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (128, 96, 3), np.uint8)

@@ -42,6 +42,8 @@ class AugmentRecipe(BaseModel):
     colour: (brightness, contrast, saturation, hue) ranges. occluders: up to max_occluders random
     rectangles or ellipses of noise or of another part of the picture. blur: Gaussian or motion.
     noise: Gaussian of up to noise_sigma grey levels. jpeg: recompressed at quality 20 to 90.
+    white_balance: gains of the colours and a gamma. grey: without colour. low_resolution: reduced
+    by 1.3 to 3 and enlarged again. On a device (`device_pixels`) jpeg is left out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -177,10 +179,16 @@ def augment_pixels(
     image: np.ndarray, recipe: AugmentRecipe, rng: np.random.Generator
 ) -> np.ndarray:
     """Change a crop's pixels, never its geometry. image: (H, W, 3) uint8 RGB; a new one returns."""
+    if rng.random() < recipe.low_resolution:
+        image = _coarse(image, rng.uniform(1.3, 3.0))
     if rng.random() < recipe.occluders:
         image = _occlude(image, int(rng.integers(1, recipe.max_occluders + 1)), rng)
     if rng.random() < recipe.colour_probability:
         image = _jitter_colour(image, recipe.colour, rng)
+    if rng.random() < recipe.white_balance:
+        image = _other_light(image, rng)
+    if rng.random() < recipe.grey:
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     if rng.random() < recipe.blur:
         image = _blur(image, rng)
     if rng.random() < recipe.noise:
@@ -213,6 +221,22 @@ def _jitter_colour(
         tables = np.stack([hue, np.clip(levels * saturation, 0, 255), levels], axis=-1)
         image = cv2.cvtColor(cv2.LUT(hsv, tables.astype(np.uint8)[None]), cv2.COLOR_HSV2RGB)
     return image
+
+
+def _coarse(image: np.ndarray, factor: float) -> np.ndarray:
+    """Reduced by a factor and enlarged again."""
+    height, width = image.shape[:2]
+    small = (max(1, round(width / factor)), max(1, round(height / factor)))
+    reduced = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    return cv2.resize(reduced, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _other_light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Gains of the three colours, and a gamma."""
+    gains, gamma = rng.uniform(0.75, 1.3, 3), np.exp(rng.uniform(-0.4, 0.4))
+    levels = np.arange(256)[:, None] / 255 * gains
+    table = (255 * np.clip(levels, 0, 1) ** gamma).round().astype(np.uint8)
+    return cv2.LUT(image, table[None])
 
 
 def _occlude(image: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

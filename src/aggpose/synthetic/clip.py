@@ -15,6 +15,7 @@ from aggpose import __version__
 from aggpose.errors import UserError
 from aggpose.files import write_bytes, write_json
 from aggpose.formats.poses_csv import PosesCsvWriter
+from aggpose.hips import annotated_hips
 from aggpose.pose import Poses
 from aggpose.skeleton import INFANT24, Skeleton
 from aggpose.synthetic.around.anchors import Anchors
@@ -151,8 +152,9 @@ def frames_of(kit: Kit, clip: Clip, quality: str = "clip") -> Iterator[tuple[np.
 
 
 def truth(camera: Camera, points: np.ndarray, seen: np.ndarray) -> Poses:
-    """Key points of infant24 (24, 3) m, world, as pixels. seen: (24,) bool, nothing before them."""
-    pixels, depth = camera.project(points)
+    """Key points of infant24 (24, 3) m, world, hips at the joints, as pixels, hips where annotators
+    mark them. seen: (24,) bool, nothing before them."""
+    pixels, depth = camera.project(annotated_hips(points, INFANT24))
     inside = ((pixels >= -0.5) & (pixels < np.array(camera.size) - 0.5)).all(axis=1) & (depth > 0)
     box = np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
     scores = np.where(inside & seen, SEEN, HIDDEN)
@@ -201,7 +203,8 @@ def _points_table(clip: Clip, skeleton: Skeleton) -> bytes:
     rows.writerow(("frame", "time_s", "keypoint", "x_m", "y_m", "z_m"))
     for index, (_, points) in enumerate(clip.motion.frames()):
         time = f"{clip.motion.times_s[index]:.6f}"
-        for name, point in zip(skeleton.keypoints, points[order], strict=True):
+        marked = annotated_hips(points, INFANT24)[order]
+        for name, point in zip(skeleton.keypoints, marked, strict=True):
             rows.writerow((index, time, name, *(f"{value:.6f}" for value in point)))
     return text.getvalue().encode()
 

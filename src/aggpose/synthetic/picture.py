@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import warp as wp
 
+from aggpose.hips import annotated_hips
+from aggpose.skeleton import INFANT24
 from aggpose.synthetic.around.anchors import Anchors
 from aggpose.synthetic.around.surroundings import (
     Options,
@@ -57,7 +59,8 @@ SEEN, HIDDEN, OUTSIDE = 2, 1, 0
 
 @dataclass(frozen=True)
 class Sampled:
-    """All of a picture but its pixels. points: (24, 3) m, world, key points of infant24."""
+    """All of a picture but its pixels. points: (24, 3) m, world, key points of infant24, the
+    hips at the joints."""
 
     index: int
     scene: Scene
@@ -212,7 +215,8 @@ def counts(sampled: Sampled, picture: Picture) -> bool:
 
 def finish(kit: Kit, sampled: Sampled, frame: Frame, seen: np.ndarray) -> Picture:
     """The picture and its truth. seen: (24,) bool, the ray test of the points."""
-    pixels, depth = sampled.camera.project(sampled.points)
+    marked = annotated_hips(sampled.points, INFANT24)
+    pixels, depth = sampled.camera.project(marked)
     size = np.array(sampled.camera.size)
     inside = ((pixels >= -0.5) & (pixels < size - 0.5)).all(axis=1) & (depth > 0)
     visibility = np.where(inside, np.where(seen, SEEN, HIDDEN), OUTSIDE)
@@ -234,7 +238,7 @@ def notes_of(sampled: Sampled) -> dict[str, object]:
         "posture": sampled.posed.posture,
         "family": sampled.posed.family,
         "angles_deg": {name: round(a, 1) for name, a in sampled.posed.angles.items()},
-        "points_m": np.round(sampled.points, 5).tolist(),
+        "points_m": np.round(annotated_hips(sampled.points, INFANT24), 5).tolist(),
         "camera": {
             "position_m": np.round(camera.position, 5).tolist(),
             "target_m": np.round(camera.target, 5).tolist(),

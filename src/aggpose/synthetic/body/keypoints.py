@@ -1,7 +1,8 @@
 """The 24 points of `skeleton.INFANT24` on the synthetic body: what each means, and where it lies.
 
 Limb joints are centres of joints: the very points about which the bones of the body turn, so that
-the distance between the two ends of a bone never changes. They are placed where anny's regressor
+the distance between the two ends of a bone never changes. So are the hips on the body itself; in
+labels they lie where annotators mark them (`aggpose.hips`). They are placed where anny's regressor
 of COCO points puts them (learnt on labelled people; code Apache-2.0), the shoulder half-way
 between it and anny's joint. All others lie on the surface as it is seen, clothes included.
 """
@@ -21,7 +22,8 @@ _SIDED_DEFINITIONS = {
     "shoulder": "joint: centre of the head of the humerus (glenohumeral joint)",
     "elbow": "joint: mid-point between the two epicondyles of the humerus",
     "wrist": "joint: mid-point between the styloid processes of radius and ulna",
-    "hip": "joint: centre of the head of the femur",
+    "hip": "side of the pelvis, where annotators mark it: from the centre of the head of the femur"
+    " an eighth of the trunk towards the shoulders, and half as far out again (`aggpose.hips`)",
     "knee": "joint: mid-point between the two epicondyles of the femur",
     "ankle": "joint: mid-point between the two malleoli",
     "middle_finger": "tip: the end of the middle finger, on the skin, mitten or sleeve",

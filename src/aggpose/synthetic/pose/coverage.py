@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from aggpose.hips import annotated_hips
 from aggpose.skeleton import COCO17, INFANT24
 from aggpose.synthetic.body.body import Body
 from aggpose.synthetic.camera import Camera
@@ -95,7 +96,8 @@ def _points(rng: np.random.Generator, rig: Rig) -> tuple[np.ndarray, str]:
     age = float(rng.uniform(0, 12))
     posture = draw_posture(rng, age)
     drawn = draw_rest(rng, rig, posture, age)
-    points = rig.points(drawn.rest.angles)[0, -len(INFANT24) :]
+    joints = rig.points(drawn.rest.angles)[0, -len(INFANT24) :]
+    points = annotated_hips(joints, INFANT24)
     return points @ drawn.rest.turn[0].T + drawn.rest.shift[0], f"{posture}/{drawn.name}"
 
 
