@@ -2,7 +2,7 @@
 
 Annotators (COCO, SyRIP) mark the hip at the side of the pelvis, well above and outside of the
 centre of the femoral head. Measured as the distance of the two hips over that of the shoulders,
-median: COCO's adults 0.70, SyRIP's infants 0.75; centres of the femoral heads of the synthetic
+median: COCO's adults 0.69, SyRIP's infants 0.75; centres of the femoral heads of the synthetic
 infants 0.46. Key points of this project, labels and predictions alike, follow the annotators, so
 that they can be mixed and compared with other people's. Angles and lengths of the thigh want the
 joint, which is a fixed combination of shoulders and hips away: exactly so in space, and in a

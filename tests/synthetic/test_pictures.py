@@ -182,6 +182,11 @@ def test_a_clip_and_its_truth(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) == 240
     assert all(abs(float(row["z_m"])) < 1.5 for row in rows)
+    # once more, the same bytes
+    with pytest.raises(SystemExit):
+        main(["synthesize", *arguments, "--out", str(tmp_path / "again")])
+    for path in (tmp_path / "clip").iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
 
 
 def test_limbs_keep_their_lengths_and_velocity_is_the_derivative(kit: Kit) -> None:
