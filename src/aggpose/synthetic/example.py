@@ -25,7 +25,7 @@ def main() -> int:
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(aggpose.__file__).parent / "examples"
     out.mkdir(parents=True, exist_ok=True)
     kit = Kit()
-    paths = write_clip(kit, sample_clip(kit, SEED, SETTINGS), out, "infant", quality=22)
+    paths = write_clip(kit, sample_clip(kit, SEED, SETTINGS), out, "infant", quality=24)
     for path in paths.values():
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
     return 0

@@ -27,7 +27,7 @@ class VideoWriter:
         size: tuple[int, int],
         time_base: Fraction,
         rate: Fraction | None = None,
-        quality: int = 21,
+        quality: int = 23,
     ) -> None:
         self.path = Path(path)
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
@@ -45,8 +45,8 @@ class VideoWriter:
         codec = next(c for c in ("libx264", "libopenh264", "mpeg4") if c in av.codecs_available)
         options = {}
         if codec == "libx264":
-            # without the look-ahead's own thread, whose timing shows in the bytes
-            x264 = "sync-lookahead=0"
+            # x264 decides about macroblocks ahead by bytes nobody wrote: they show in the result
+            x264 = "mbtree=0"
             options = {"preset": "veryfast", "crf": str(quality), "x264-params": x264}
         stream: Any = self._container.add_stream(
             codec, rate=(rate or Fraction(30)).limit_denominator(60_000), options=options
