@@ -99,12 +99,6 @@ def test_packs_that_come_later_are_taken(recipe: Path, tmp_path: Path) -> None:
         folder.update()
 
 
-def test_not_a_pack(tmp_path: Path) -> None:
-    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 no")
-    with pytest.raises(packs.UserError, match="is not a pack"):
-        packs.read_pack(tmp_path / "a.npz")
-
-
 def test_shifted_convolutions_are_the_same() -> None:
     torch.manual_seed(0)
     net = build_network("aggpose-t", keypoints=5, init="unit", drop_path=0.0)

@@ -23,8 +23,7 @@ import cv2
 import numpy as np
 
 from aggpose.data.coco import People, Person, read_nobody, read_people
-from aggpose.data.pictures import read_rgb
-from aggpose.data.shrink import small_copy
+from aggpose.data.pictures import read_rgb, warp_picture
 from aggpose.errors import UserError
 from aggpose.files import write_bytes
 from aggpose.geometry import apply_affine, upright_rotation
@@ -33,6 +32,9 @@ from aggpose.training.recipe import Recipe, read_recipe
 
 WHOLE = 0.25
 """Share of the people alone in a picture that are packed with all of it."""
+
+CONTEXT = 1.7
+"""Side of what is cut out over the longer side of the person's box: room for augmentation."""
 
 EVERYTHING = 100.0
 """Context, in box sides, that takes in all of any picture."""
@@ -66,6 +68,24 @@ class Pack:
         image = cv2.imdecode(code, cv2.IMREAD_COLOR)
         assert image is not None
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def small_copy(
+    image: np.ndarray, person: Person, side: int, context: float = CONTEXT
+) -> tuple[np.ndarray, np.ndarray]:
+    """A person's surroundings (h, w, 3), at most ``side`` px wide and high, never enlarged, and the
+    affine (2, 3) from the picture to there. image: (H, W, 3) uint8 RGB."""
+    x, y, w, h = person.box
+    half = 0.5 * context * max(w, h)
+    middle = np.array([x + w / 2, y + h / 2])
+    low = np.maximum(np.floor(middle - half), 0)
+    high = np.minimum(np.ceil(middle + half), np.array(image.shape[1::-1]))
+    scale = min(1.0, side / float((high - low).max()))
+    width, height = (max(1, round(float(s) * scale)) for s in high - low)
+    # pixel edges stay edges: centres move by half a pixel of either size
+    shift = (0.5 - low) * scale - 0.5
+    affine = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    return warp_picture(image, affine, (width, height)), affine
 
 
 def pack_people(people: People, weight: float, side: int, quality: int, seed: int = 0) -> Pack:

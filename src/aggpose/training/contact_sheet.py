@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import torch
-from torch.utils.data import default_collate
 
-from aggpose.data.dataset import HEATMAP_STRIDE, SampleKey
-from aggpose.data.resident import Album, ResidentPeople, change_pixels
+from aggpose.data.dataset import HEATMAP_STRIDE
 from aggpose.draw import side_colour
 from aggpose.errors import UserError
 from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
@@ -42,7 +38,7 @@ def write_contact_sheet(
         input_to_heatmap(size, (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE))
     )
     tiles = []
-    for sample in _samples(data, keys):
+    for sample in (data.dataset[key] for key in keys):
         tile = np.ascontiguousarray(sample["image"].numpy().transpose(1, 2, 0))
         points = apply_affine(back, sample["points"].numpy())
         _draw(tile, points, sample["weights"].numpy() > 0, data.dataset.skeleton)
@@ -57,18 +53,6 @@ def write_contact_sheet(
         temporary.replace(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-
-
-def _samples(data: TrainingData, keys: list[SampleKey]) -> list[dict[str, Any]]:
-    """Samples with their pixels, also of data that is kept in the device's memory."""
-    samples = [data.dataset[key] for key in keys]
-    if isinstance(data.dataset, ResidentPeople):
-        for sample in samples:
-            one = default_collate([sample | {"picture": 0}])
-            crops = Album([data.dataset.paths[sample["picture"]]], "cpu").cut(one)
-            changed = change_pixels(crops, one["numbers"], one["seed"])
-            sample["image"] = changed[0].round().to(torch.uint8)
-    return samples
 
 
 def _draw(tile: np.ndarray, points: np.ndarray, shown: np.ndarray, skeleton: Skeleton) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -16,7 +14,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aggpose.data.coco import People
 from aggpose.data.dataset import normalise
-from aggpose.data.resident import Album, change_pixels
 from aggpose.errors import UserError
 from aggpose.geometry import apply_affine
 from aggpose.heatmaps import decode_heatmaps, decode_kernel
@@ -43,9 +40,6 @@ class PoseModule(L.LightningModule):
         ema = recipe.training.ema
         self.average = WeightAverage(net, ema) if ema else None
         self.validation_people: People | None = None
-        # pictures to be kept in the device's memory, and where they are then
-        self.resident: Sequence[Path] = ()
-        self.album: Album | None = None
         self._results: list[dict[str, Any]] = []
         self._raw = torch.compile(net.raw) if recipe.training.compile else net.raw
 
@@ -53,17 +47,6 @@ class PoseModule(L.LightningModule):
     def best_net(self) -> AggPose:
         """The network that validation scores and that is saved: the average where there is one."""
         return self.average.net if self.average is not None else self.net
-
-    def on_fit_start(self) -> None:
-        if self.resident:
-            self.album = Album(self.resident, self.device)
-
-    def on_after_batch_transfer(self, batch: dict[str, Tensor], index: int) -> dict[str, Tensor]:
-        if "numbers" not in batch:
-            return batch
-        assert self.album is not None
-        crops = self.album.cut(batch)
-        return batch | {"image": change_pixels(crops, batch["numbers"], batch["seed"])}
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         images = normalise(batch["image"], IMAGENET_MEAN, IMAGENET_STD)

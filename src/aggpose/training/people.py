@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader
 
 from aggpose.data.coco import People, read_nobody, read_people
 from aggpose.data.dataset import EpochBatches, PeopleDataset, ValidationDataset
-from aggpose.data.resident import ResidentPeople
 from aggpose.errors import UserError
 from aggpose.skeleton import get_skeleton
 from aggpose.training.recipe import DataRecipe, DataSource, NobodySource, Recipe, validated_skeleton
@@ -27,7 +26,7 @@ class TrainingData:
     lengths: people of each data set. labelled: names of the key points that any of them labels.
     """
 
-    dataset: PeopleDataset | ResidentPeople
+    dataset: PeopleDataset
     validation: People | None
     lengths: tuple[int, ...]
     labelled: tuple[str, ...]
@@ -68,8 +67,7 @@ def read_training_data(recipe: Recipe, say: Callable[[str], None] = print) -> Tr
         pictures = read_nobody(recipe.data.root / nobody.images, skeleton, nobody.held_out)
         say(f"{recipe.data.root / nobody.images}: {len(pictures.records)} pictures of nobody")
         train.append(pictures)
-    kind = ResidentPeople if recipe.data.resident else PeopleDataset
-    dataset = kind(train, recipe.augment)
+    dataset = PeopleDataset(train, recipe.augment)
     return TrainingData(dataset, validation, tuple(len(p.records) for p in train), labelled)
 
 

@@ -56,8 +56,7 @@ class LowResolution(_Part):
 
 class DataRecipe(_Part):
     """Where the people come from. Relative paths are taken from ``root``, a relative root from the
-    current folder. input_size: (width, height). resident: keep all pictures in the device's memory
-    and augment there (`data.resident`), for many small pictures and a GPU."""
+    current folder. input_size: (width, height)."""
 
     root: Path = Path()
     input_size: Size = (192, 256)
@@ -67,7 +66,6 @@ class DataRecipe(_Part):
     validation: DataSource | None = None
     validation_skeleton: str | None = None
     workers: Annotated[int, Field(ge=0)] = 4
-    resident: bool = False
 
     @model_validator(mode="after")
     def _divisible(self) -> DataRecipe:

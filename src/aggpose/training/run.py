@@ -16,7 +16,6 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from aggpose.data.resident import ResidentPeople
 from aggpose.errors import UserError
 from aggpose.network import (
     AggPose,
@@ -79,8 +78,6 @@ def train(
     steps = -(-len(data.batches(recipe, 0, devices * nodes)) // recipe.training.accumulate)
     module = PoseModule(net, recipe, steps)
     module.validation_people = data.validation
-    if isinstance(data.dataset, ResidentPeople):
-        module.resident = data.dataset.paths
     _prepare_folder(recipe, devices * nodes)
 
     def write(net: AggPose, path: Path) -> None:
