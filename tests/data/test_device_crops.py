@@ -13,8 +13,8 @@ from aggpose.data.augment import NO_AUGMENTATION, AugmentRecipe, Crop
 from aggpose.data.coco import read_people
 from aggpose.data.dataset import PeopleDataset, SampleKey
 from aggpose.data.device_crops import NOWHERE, Crops, cut, draw_crops, labels_of
-from aggpose.data.packs import Pack, pack_people, read_pack, write_pack
 from aggpose.skeleton import COCO17
+from aggpose.training.packs import Pack, pack_people, read_pack, write_pack
 
 SIZE = (96, 128)
 TABLES = [f.name for f in fields(Pack) if f.name not in ("codes", "offsets")]

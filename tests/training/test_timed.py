@@ -10,9 +10,8 @@ import torch
 import yaml
 from painted_people import painted_people
 
-from aggpose.data import packs
 from aggpose.network import build_network, load_checkpoint
-from aggpose.training import timed
+from aggpose.training import packs, timed
 from aggpose.training.album import Album, PackFolder
 from aggpose.training.depthwise import shift_depthwise
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from aggpose.data.packs import Pack, read_pack
+from aggpose.training.packs import Pack, read_pack
 
 _TABLES = ("sizes", "boxes", "keypoints", "visibility", "upright", "whole", "nobody", "weight")
 

@@ -12,9 +12,9 @@ from colour_net import COLOURS
 from painted_people import painted_people
 
 from aggpose.data.coco import read_people
-from aggpose.data.packs import Pack, main, pack_people, read_pack
 from aggpose.errors import UserError
 from aggpose.skeleton import COCO17
+from aggpose.training.packs import Pack, main, pack_people, read_pack
 
 
 def test_key_points_stay_on_what_they_name(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Packs: people of a data set as small pictures in one file, to be decoded once into the memory of
 a GPU.
 
-    python -m aggpose.data.packs recipe.yaml --source 0 --out runs/packs/lspet.npz [--side 224]
+    python -m aggpose.training.packs recipe.yaml --source 0 --out runs/packs/lspet.npz [--side 224]
 
 A source of a recipe becomes one NumPy file of pictures (WebP) and labels. Every person is cut out
 with some surroundings; where somebody is alone in the picture, a share of them with the whole
