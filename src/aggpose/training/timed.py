@@ -1,9 +1,9 @@
 """Training for so many seconds on a GPU that holds all of its data.
 
     python -m aggpose.training.timed RECIPE --packs runs/packs --out runs/gpu --seconds 600 \\
-        --stage 96x128:0.55:256 --stage 144x192:1:256
+        --stage 96x128:0.55:256 --stage 160x192:1:256
 
-For a machine that is there for minutes: pictures come as packs (`aggpose.training.packs`), also while
+For a machine that is there for minutes: pictures come as packs (`training.packs`), also while
 it runs; crops are drawn, cut and changed on the device; the learning rate falls with the time that
 has gone by, so that the end comes when the time is up. Of the recipe count skeleton, network,
 initialise, augment, loss, schedule (warm-up and ``final``) and training's learning rate, weight
