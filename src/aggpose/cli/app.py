@@ -68,6 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+from aggpose.cli import bench as _bench  # noqa: E402
 from aggpose.cli import check as _check  # noqa: E402
 from aggpose.cli import convert as _convert  # noqa: E402
 from aggpose.cli import demo as _demo  # noqa: E402
@@ -87,6 +88,7 @@ app.command("synthesize")(_synthesize.synthesize)
 app.command("export")(_export.export)
 app.command("info")(_info.info)
 app.command("convert")(_convert.convert)
+app.command("bench")(_bench.bench)
 
 if __name__ == "__main__":
     main()
