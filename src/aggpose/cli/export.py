@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aggpose.errors import UserError, installing
+
+if TYPE_CHECKING:
+    from aggpose.export.check_set import CheckSet
+    from aggpose.meta import ModelMeta
+    from aggpose.network import AggPose
 
 
 def export(
@@ -31,6 +36,9 @@ def export(
     half_weights: Annotated[
         bool, typer.Option("--half-weights", help="store weights in 16 bits: half the size")
     ] = False,
+    with_decode: Annotated[
+        bool, typer.Option("--with-decode", help="pixels in, key points out, all in the graph")
+    ] = False,
     point_score: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="score from which on a key point counts in this model"),
@@ -45,10 +53,14 @@ def export(
         raise UserError(f"--out {out}: name a {suffix} file")
     if half_weights and (to != "onnx" or precision != "fp32"):
         raise UserError("--half-weights: belongs to --to onnx --precision fp32")
+    if with_decode and (to != "onnx" or precision != "fp32" or half_weights):
+        raise UserError("--with-decode: belongs to --to onnx --precision fp32, whole weights")
     if annotations is not None and images is None:
         raise UserError("--annotations: give the folder of its pictures with --images")
-    if out.exists() and not overwrite:
-        raise UserError(f"{out}: is there already; give --overwrite or another name")
+    written = [out, *([out.with_suffix(".yaml")] if with_decode else [])]
+    for path in written:
+        if path.exists() and not overwrite:
+            raise UserError(f"{path}: is there already; give --overwrite or another name")
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
@@ -73,6 +85,9 @@ def export(
     assert net.meta is not None
     meta = counted(net, net.meta, point_score)
     checks = None if images is None else pictures_set(meta, images, annotations)
+    if with_decode:
+        _decoded(net, meta, out, checks)
+        return
     try:
         made = export_certified(net, meta, out, to, precision, checks, max_shift, half_weights)
     except TooFarOff as error:
@@ -92,4 +107,34 @@ def export(
         print(f"in float: {', '.join(made.kept_in_float)}")
     times = ", ".join(f"{name} {ms:.1f}" for name, ms in made.ms_per_crop.items())
     print(f"ms a crop on this machine: {times}")
+    print(f"certificate: {certificate_path(out)}")
+
+
+def _decoded(net: AggPose, meta: ModelMeta, out: Path, checks: CheckSet | None) -> None:
+    from dataclasses import asdict
+
+    from aggpose.export.check_set import bundled_set
+    from aggpose.export.job import certificate_path
+    from aggpose.export.with_decode import export_decoded
+    from aggpose.files import write_json
+    from aggpose.inference.runtime import file_sha256
+
+    checks = bundled_set(meta) if checks is None else checks
+    shift = export_decoded(net, meta, out, checks)
+    content = {
+        "file": out.name,
+        "sha256": file_sha256(out),
+        "checked_on": checks.name,
+        "crops": len(checks.images),
+        "against": "the network in torch fp32, decoded by aggpose.heatmaps",
+        "counting": asdict(shift),
+        "use": "research use only, not a medical device",
+    }
+    write_json(certificate_path(out), content, indent=1)
+    print(f"{out}: {out.stat().st_size / 1e6:.2f} MB, described by {out.with_suffix('.yaml').name}")
+    print(
+        f"key points that count ({shift.points} in {len(checks.images)} crops of {checks.name}) "
+        f"lie {shift.mean_px:.4f} crop px from those decoded outside on average, at most "
+        f"{shift.max_px:.4f}"
+    )
     print(f"certificate: {certificate_path(out)}")

@@ -47,7 +47,7 @@ def export_onnx(
     model = _to_onnx(net, images)
     if half_weights:
         _store_half(model)
-    _forget_origin(model)
+    forget_origin(model)
     onnx.helper.set_model_props(
         model, {META_KEY: meta.to_json(), CONFIG_KEY: json.dumps(asdict(net.config))}
     )
@@ -87,7 +87,7 @@ def _to_onnx(net: AggPose, images: torch.Tensor) -> Any:
     return program.model_proto
 
 
-def _forget_origin(model: Any) -> None:
+def forget_origin(model: Any) -> None:
     """Drop the exporter's notes, which name source files of the machine that exported."""
     del model.metadata_props[:]
     graphs = [model.graph, *model.functions]

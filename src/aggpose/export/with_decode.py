@@ -1,0 +1,199 @@
+"""ONNX files that take pixels and return key points: normalisation and decoding in the graph.
+
+Input ``crop`` (B, H, W, 3) uint8 RGB; output ``keypoints`` (B, K, 3): x, y in px of the crop (pixel
+centres at integers), score. Decoding is DARK as in `aggpose.heatmaps`, in single precision. A YAML
+file beside describes the graph as one of anybody's (`aggpose.inference.foreign`), so that
+``aggpose.load`` reads it through the same door as every other runtime of yours would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+import torch.nn.functional as F
+import yaml
+from torch import Tensor, nn
+
+from aggpose.errors import UserError
+from aggpose.export.certificate import Shift, shift_of
+from aggpose.export.check_set import CheckSet
+from aggpose.files import write_bytes
+from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
+from aggpose.heatmaps import REACH, blur_kernel, decode_heatmaps
+from aggpose.meta import ModelMeta
+from aggpose.network import AggPose
+from aggpose.network.export import OPSET, forget_origin
+from aggpose.skeleton import trunk_length
+
+KEY = "aggpose.decoded"
+"""Of the metadata: the `ModelMeta` of the network inside."""
+
+MAX_SHIFT_PX = 0.02
+"""Crop px by which the graph's key points may differ on average from those decoded outside."""
+
+_FLOOR = 1e-10
+
+
+class Decoded(nn.Module):
+    """(B, H, W, 3) uint8 RGB crops -> (B, K, 3) x, y, score in px of the crop."""
+
+    mean: Tensor
+    std: Tensor
+    kernel: Tensor
+
+    def __init__(self, net: AggPose, meta: ModelMeta) -> None:
+        super().__init__()
+        self.net, self.size = net, meta.input_size
+        self.register_buffer("mean", 255 * torch.tensor(meta.mean)[:, None, None])
+        self.register_buffer("std", 255 * torch.tensor(meta.std)[:, None, None])
+        self.register_buffer("kernel", torch.from_numpy(blur_kernel(meta.decode_kernel)).float())
+
+    def forward(self, crop: Tensor) -> Tensor:
+        images = (crop.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        maps = self.net(images)
+        height, width = maps.shape[2:]
+        flat = maps.flatten(2)
+        scores, peak = flat.max(dim=2)
+        x, y = peak % width, peak // width
+        log = self._smoothed(maps).clamp(min=_FLOOR).log().flatten(2)
+        inside = (x >= REACH) & (x < width - REACH) & (y >= REACH) & (y < height - REACH)
+        centre = torch.where(inside, peak, REACH * width + REACH)
+
+        def at(dx: int, dy: int) -> Tensor:
+            return log.gather(2, (centre + dy * width + dx)[:, :, None])[:, :, 0]
+
+        gx, gy = 0.5 * (at(1, 0) - at(-1, 0)), 0.5 * (at(0, 1) - at(0, -1))
+        gxx = 0.25 * (at(2, 0) - 2 * at(0, 0) + at(-2, 0))
+        gyy = 0.25 * (at(0, 2) - 2 * at(0, 0) + at(0, -2))
+        gxy = 0.25 * (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1))
+        determinant = gxx * gyy - gxy * gxy
+        counts = inside & (determinant != 0) & (scores > 0)
+        safe = torch.where(determinant != 0, determinant, torch.ones_like(determinant))
+        px = x + torch.where(counts, (gxy * gy - gyy * gx) / safe, torch.zeros_like(safe))
+        py = y + torch.where(counts, (gxy * gx - gxx * gy) / safe, torch.zeros_like(safe))
+        px = torch.where(scores > 0, px, torch.zeros_like(px))
+        py = torch.where(scores > 0, py, torch.zeros_like(py))
+        back = invert_affine(input_to_heatmap(self.size, (width, height)))
+        px = px * float(back[0, 0]) + float(back[0, 2])
+        py = py * float(back[1, 1]) + float(back[1, 2])
+        return torch.stack([px, py, scores], dim=2)
+
+    def _smoothed(self, maps: Tensor) -> Tensor:
+        half = len(self.kernel) // 2
+        stacked = maps.flatten(0, 1)[:, None]
+        rows = F.conv2d(stacked, self.kernel[None, None, None, :], padding=(0, half))
+        both = F.conv2d(rows, self.kernel[None, None, :, None], padding=(half, 0))
+        return both.reshape(maps.shape)
+
+
+def description(meta: ModelMeta) -> dict[str, Any]:
+    """The YAML beside the file, as `docs/foreign.md` explains it."""
+    return {
+        "name": meta.name,
+        "licence": meta.licence,
+        "source": meta.source,
+        "keypoints": list(meta.keypoints),
+        "input": {
+            "name": "crop",
+            "size": list(meta.input_size),
+            "layout": "nhwc",
+            "dtype": "uint8",
+            "channels": "rgb",
+        },
+        "crop": {
+            "rule": "aspect",
+            "padding": meta.box_padding,
+            "antialias": meta.antialias,
+            "upright": meta.upright,
+        },
+        "output": {
+            "kind": "keypoints",
+            "name": "keypoints",
+            "columns": ["x", "y", "score"],
+            "units": "pixels",
+            "shift": 0.0,
+        },
+        "point_score": meta.point_score,
+    }
+
+
+def export_decoded(net: AggPose, meta: ModelMeta, out: Path, checks: CheckSet) -> Shift:
+    """Write ``FILE.onnx`` and ``FILE.yaml``; returns how far the key points that count lie from
+    those of the network in torch decoded outside. Above `MAX_SHIFT_PX` on average RuntimeError is
+    raised and nothing is left."""
+    module = Decoded(net.float().cpu().eval(), meta).eval()
+    crops = _pixels(checks.images, meta)
+    model = _to_onnx(module, torch.from_numpy(crops[:2]))
+    forget_origin(model)
+    onnx.helper.set_model_props(model, {KEY: meta.to_json()})
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "decoded.onnx"
+        onnx.save(model, str(made))
+        shift = _shift(module, made, crops, meta)
+        if shift.mean_px > MAX_SHIFT_PX:
+            raise RuntimeError(f"the graph's key points are {shift.mean_px} crop px off")
+        data = made.read_bytes()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror})") from None
+    words = yaml.safe_dump(description(meta), sort_keys=False, allow_unicode=True)
+    head = "# Written by aggpose export --with-decode; docs/foreign.md explains every key.\n"
+    write_bytes(out.with_suffix(".yaml"), (head + words).encode())
+    write_bytes(out, data)
+    return shift
+
+
+def _pixels(images: np.ndarray, meta: ModelMeta) -> np.ndarray:
+    """(N, H, W, 3) uint8 of normalised crops (N, 3, H, W)."""
+    mean, std = (np.array(v, np.float32)[:, None, None] for v in (meta.mean, meta.std))
+    colours = (images * std + mean) * 255
+    return np.ascontiguousarray(colours.round().clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
+
+
+def _to_onnx(module: Decoded, crops: Tensor) -> Any:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module,
+            (crops,),
+            input_names=["crop"],
+            output_names=["keypoints"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    program.optimize()
+    return program.model_proto
+
+
+def _shift(module: Decoded, path: Path, crops: np.ndarray, meta: ModelMeta) -> Shift:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    got = np.concatenate([session.run(None, {"crop": part})[0] for part in _parts(crops)])
+    with torch.inference_mode():
+        maps = []
+        for part in _parts(crops):
+            images = torch.from_numpy(part).permute(0, 3, 1, 2).float()
+            maps.append(module.net((images - module.mean) / module.std).numpy())
+    coords, scores = decode_heatmaps(np.concatenate(maps), meta.decode_kernel)
+    size = (maps[0].shape[3], maps[0].shape[2])
+    before = apply_affine(invert_affine(input_to_heatmap(meta.input_size, size)), coords)
+    counts = scores >= meta.point_score
+    return shift_of(before, got[:, :, :2], counts, trunk_length(before, meta.skeleton))
+
+
+def _parts(crops: np.ndarray, batch: int = 8) -> list[np.ndarray]:
+    return [crops[i : i + batch] for i in range(0, len(crops), batch)]

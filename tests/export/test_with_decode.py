@@ -1,0 +1,92 @@
+"""Pixels in, key points out: the graph decodes as `aggpose.heatmaps` does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import aggpose
+from aggpose.cli.app import main
+from aggpose.export.check_set import bundled_set
+from aggpose.export.with_decode import Decoded
+from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
+from aggpose.heatmaps import decode_heatmaps, encode_heatmaps
+from aggpose.meta import ModelMeta
+from aggpose.skeleton import COCO17
+
+META = ModelMeta(name="test", keypoints=COCO17.keypoints, decode_kernel=11)
+
+
+class Fixed(nn.Module):
+    """A network that answers with the same maps whatever it is shown."""
+
+    def __init__(self, maps: np.ndarray) -> None:
+        super().__init__()
+        self.maps = torch.from_numpy(maps)
+        self.shown: Tensor | None = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.shown = images
+        return self.maps
+
+
+def test_as_decoded_outside() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, [47, 63], (6, 17, 2))
+    maps, _ = encode_heatmaps(points, np.full((6, 17), 2), (48, 64), 2.0)
+    maps = (maps + rng.normal(size=maps.shape) * 0.01).astype(np.float32)
+    maps[0, 0] = 0  # nothing there
+    maps[0, 1] = -1
+    maps[1, :3] = 0
+    maps[1, 0, 0, 5] = maps[1, 1, 30, 47] = maps[1, 2, 63, 0] = 0.7  # on the border
+    coords, scores = decode_heatmaps(maps, 11)
+    back = invert_affine(input_to_heatmap(META.input_size, (48, 64)))
+    net = Fixed(maps)
+    crops = torch.zeros((6, 256, 192, 3), dtype=torch.uint8)
+    crops[..., 0] = 255
+    out = Decoded(net, META)(crops).numpy()  # type: ignore[arg-type]
+    np.testing.assert_allclose(out[..., 2], scores, atol=1e-6)
+    np.testing.assert_allclose(out[..., :2], apply_affine(back, coords), atol=0.02)
+    assert net.shown is not None
+    red, green = net.shown[0, 0, 0, 0], net.shown[0, 1, 0, 0]
+    assert float(red) == pytest.approx((1 - META.mean[0]) / META.std[0], abs=1e-4)
+    assert float(green) == pytest.approx(-META.mean[1] / META.std[1], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_the_file_through_our_own_door(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shipped = Path(aggpose.__file__).parent / "models" / "aggpose-t.onnx"
+    out = tmp_path / "decoded.onnx"
+    arguments = ["export", str(shipped), "--with-decode", "--out", str(out)]
+    with pytest.raises(SystemExit) as done:
+        main(arguments)
+    assert done.value.code == 0, capsys.readouterr()
+    certificate = json.loads((tmp_path / "decoded.onnx.certificate.json").read_text())
+    assert certificate["counting"]["points"] > 100 and certificate["counting"]["mean_px"] < 0.02
+    theirs, ours = aggpose.load(out), aggpose.load("aggpose-t")
+    assert theirs.meta.keypoints == ours.meta.keypoints
+    image = (bundled_set(ours.meta, count=1).images[0].transpose(1, 2, 0) * 0.2 + 0.5).clip(0, 1)
+    picture = (255 * image).astype(np.uint8)
+    boxes = np.array([[10.0, 10.0, picture.shape[1] - 10, picture.shape[0] - 10]])
+    a, b = theirs.predict(picture, boxes=boxes), ours.predict(picture, boxes=boxes)
+    sure = b.scores[0] > 0.3
+    np.testing.assert_allclose(a.keypoints[0][sure], b.keypoints[0][sure], atol=0.1)
+    np.testing.assert_allclose(a.scores, b.scores, atol=0.01)
+    # nothing is replaced unasked, the description neither
+    out.unlink()
+    with pytest.raises(SystemExit) as done:
+        main(arguments)
+    assert done.value.code == 2 and "decoded.yaml" in capsys.readouterr().err
+
+
+def test_only_with_whole_fp32(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for more in (["--precision", "int8"], ["--half-weights"]):
+        with pytest.raises(SystemExit) as done:
+            main(["export", "x", "--with-decode", *more, "--out", str(tmp_path / "a.onnx")])
+        assert done.value.code == 2
+        assert "--with-decode" in capsys.readouterr().err
