@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -105,6 +106,8 @@ def test_sensitivity_names_every_layer_once_and_leaves_the_network_alone(
 @pytest.mark.timeout(1200)
 def test_fp32_certificate(tmp_path: Path, net: AggPose, meta: ModelMeta) -> None:
     out = tmp_path / "net.onnx"
+    # so strict that some points of the bundled clip do not count
+    meta = replace(meta, point_score=0.7)
     made = export_certified(net, meta, out, checks=bundled_set(meta, count=12))
     assert made.counting.points > 50 and made.counting.mean_px < 0.001
     assert made.all.points > made.counting.points
