@@ -10,10 +10,9 @@ import torch
 import yaml
 from painted_people import painted_people
 
-from aggpose.network import build_network, load_checkpoint
+from aggpose.network import load_checkpoint
 from aggpose.training import packs, timed
 from aggpose.training.album import Album, PackFolder
-from aggpose.training.depthwise import shift_depthwise
 
 
 @pytest.fixture
@@ -96,12 +95,3 @@ def test_packs_that_come_later_are_taken(recipe: Path, tmp_path: Path) -> None:
     pack(recipe, tmp_path / "packs/c.npz")
     with pytest.raises(ValueError, match="room for 20"):
         folder.update()
-
-
-def test_shifted_convolutions_are_the_same() -> None:
-    torch.manual_seed(0)
-    net = build_network("aggpose-t", keypoints=5, init="unit", drop_path=0.0)
-    image = torch.randn(1, 3, 64, 96)
-    plain = net.raw(image)
-    assert shift_depthwise(net) == 40
-    torch.testing.assert_close(net.raw(image), plain, atol=1e-4, rtol=1e-4)

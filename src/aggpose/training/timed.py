@@ -14,7 +14,6 @@ end, and the batch size. OUT/seconds, a file with a number, changes the time whi
 from __future__ import annotations
 
 import argparse
-import fcntl
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -36,7 +35,6 @@ from aggpose.network import (
 from aggpose.network.layers import Block
 from aggpose.skeleton import get_skeleton
 from aggpose.training.album import Album, PackFolder
-from aggpose.training.depthwise import shift_depthwise
 from aggpose.training.ema import WeightAverage
 from aggpose.training.losses import heatmap_loss
 from aggpose.training.recipe import Recipe, read_recipe
@@ -81,7 +79,6 @@ class TimedTraining:
         stages: Sequence[Stage],
         device: torch.device,
         compiled: Literal["whole", "blocks", "none"],
-        shifted: bool = False,
         capacity: int = 80_000,
         side: int = 224,
         say: Callable[[str], None] = print,
@@ -99,8 +96,6 @@ class TimedTraining:
         net = make_network(recipe, say)
         self.meta = training_meta(recipe, net, self.skeleton.keypoints)
         self.net = net.to(device).train()
-        if shifted:
-            shift_depthwise(self.net)
         self.average = WeightAverage(self.net, recipe.training.ema)
         training = recipe.training
         matrices = [p for p in self.net.parameters() if p.ndim > 1]
@@ -167,19 +162,6 @@ class TimedTraining:
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, part)))
         return warm * (schedule.final + (1 - schedule.final) * cosine)
 
-    def probe(self, lock: Path, steps: int = 30) -> float:
-        """Samples a second of the last stage, once compiled; one process at a time times itself."""
-        stage = self.stages[-1]
-        for _ in range(3):
-            self.step(stage, 0.1)
-        float(self.step(stage, 0.1))
-        with lock.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            began = time.perf_counter()
-            losses = [self.step(stage, 0.1) for _ in range(steps)]
-            float(losses[-1])
-            return steps * stage.batch_size / (time.perf_counter() - began)
-
     def run(self) -> None:
         """Train until the time is up."""
         self.folder.watch()
@@ -231,8 +213,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stage", type=Stage.parse, action="append", required=True)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--compile", choices=("whole", "blocks", "none"), default="blocks")
-    parser.add_argument("--shifted", action="store_true", help="depth-wise convolutions as shifts")
-    parser.add_argument("--probe", action="store_true", help="only tell the last stage's speed")
     parser.add_argument("--capacity", type=int, default=80_000)
     parser.add_argument("--side", type=int, default=224)
     options = parser.parse_args(arguments)
@@ -241,7 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     def say(text: str) -> None:
         print(text, flush=True)
 
-    training = TimedTraining(
+    TimedTraining(
         read_recipe(options.recipe, options.changes),
         options.packs,
         options.out,
@@ -249,15 +229,10 @@ def main(arguments: list[str] | None = None) -> int:
         options.stage,
         torch.device(options.device),
         options.compile,
-        options.shifted,
         options.capacity,
         options.side,
         say,
-    )
-    if options.probe:
-        say(f"{training.probe(options.out / 'lock'):.0f} samples/s")
-    else:
-        training.run()
+    ).run()
     return 0
 
 
