@@ -109,25 +109,29 @@ def _smoothed_cells(
     half = len(kernel) // 2 + REACH
     size = 2 * half + 1
     offsets = np.arange(-half, half + 1)
-    # rows of `size` cells, wherever they begin: beyond a map's edge they hold its neighbours'
-    # cells, and the last rows of all begin too early; what is not of the map is set to 0 below
+    # squares of `size` cells, wherever they begin: beyond a map's edge they hold its neighbours'
+    # cells, and the first and last of all begin elsewhere; what is not of the map is set to 0
     flat = maps.ravel()
-    if flat.size < size:
-        flat = np.concatenate([flat, np.zeros(size, flat.dtype)])
+    reach = (size - 1) * (width + 1)
+    if flat.size <= reach:
+        flat = np.concatenate([flat, np.zeros(reach + 1 - flat.size, flat.dtype)])
     step = flat.strides[0]
-    rows_of = np.lib.stride_tricks.as_strided(
-        flat, (flat.size - size + 1, size), (step, step), writeable=False
+    squares = np.lib.stride_tricks.as_strided(
+        flat, (flat.size - reach, size, size), (step, step * width, step), writeable=False
     )
-    start = which * (height * width) + y * width + x - half
-    wanted = start[:, None] + offsets * width
-    shifted = np.flatnonzero((start < half * width) | (wanted[:, -1] >= len(rows_of)))
-    patches = rows_of[wanted.clip(0, len(rows_of) - 1)]
+    start = which * (height * width) + (y - half) * width + x - half
+    patches = squares[start.clip(0, len(squares) - 1)]
+    shifted = np.flatnonzero((start < 0) | (start >= len(squares)))
     if len(shifted):
-        beside = wanted[shifted, :, None] + np.arange(size)
+        beside = (
+            start[shifted, None, None] + offsets[:, None] * width + offsets + half * (width + 1)
+        )
         patches[shifted] = flat.take(beside, mode="clip")
-    kind_of_cell, masks = _inside(height, width, half)
+    kinds, masks, whole = _inside(height, width, half)
     patches = patches.reshape(len(which), -1)
-    patches *= masks[kind_of_cell[y * width + x]].astype(maps.dtype, copy=False)
+    kind = kinds[y * width + x]
+    cut = np.flatnonzero(kind != whole)
+    patches[cut] *= masks[kind[cut]].astype(maps.dtype, copy=False)
     # one product smooths all the cells: column j is the blur's window around cell j
     cells = patches @ _windows(kernel.tobytes()).T.astype(maps.dtype)
 
@@ -138,9 +142,10 @@ def _smoothed_cells(
 
 
 @lru_cache(maxsize=8)
-def _inside(height: int, width: int, half: int) -> tuple[np.ndarray, np.ndarray]:
+def _inside(height: int, width: int, half: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Which cells of the patch around a peak lie on the map: (height * width,) the kind of every
-    cell, and (kinds, size * size) float32, 1 on the map and 0 beyond, of every kind."""
+    cell, (kinds, size * size) float32, 1 on the map and 0 beyond, of every kind, and the kind that
+    lies on the map whole, -1 where none does."""
     offsets = np.arange(-half, half + 1)
     kinds, masks = [], []
     for length in (height, width):
@@ -150,7 +155,9 @@ def _inside(height: int, width: int, half: int) -> tuple[np.ndarray, np.ndarray]
         masks.append(mask.astype(np.float32))
     both = masks[0][:, None, :, None] * masks[1][None, :, None, :]
     kind_of_cell = kinds[0][:, None] * len(masks[1]) + kinds[1]
-    return kind_of_cell.ravel(), both.reshape(-1, len(offsets) ** 2)
+    masks_of = both.reshape(-1, len(offsets) ** 2)
+    all_of_it = np.flatnonzero(masks_of.all(axis=1))
+    return kind_of_cell.ravel(), masks_of, int(all_of_it[0]) if len(all_of_it) else -1
 
 
 @lru_cache(maxsize=8)
