@@ -95,3 +95,13 @@ def test_packs_that_come_later_are_taken(recipe: Path, tmp_path: Path) -> None:
     pack(recipe, tmp_path / "packs/c.npz")
     with pytest.raises(ValueError, match="room for 20"):
         folder.update()
+
+
+def test_without_packs_it_is_one_line(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "packs").mkdir()
+    arguments = ["--packs", str(tmp_path / "packs"), "--out", str(tmp_path / "run")]
+    more = ["--seconds", "5", "--stage", "32x32:1:8", "--device", "cpu", "--capacity", "8"]
+    assert timed.main([str(recipe), *arguments, *more]) == 2
+    assert "no packs" in capsys.readouterr().err

@@ -122,8 +122,7 @@ def sample_crop(
         half = _half_body_box(keypoints, visibility > 0, skeleton, rng)
         if half is not None:
             half = turned_box(half, upright)
-            # 1.5 instead of the usual 1.25: points lie on the body, the box should hold it
-            center, size = box_to_crop(half, aspect, padding=1.5)
+            center, size = box_to_crop(half, aspect, HALF_PADDING)
     rotation = 0.0
     if wrong_way:
         pass  # turned enough
@@ -137,6 +136,9 @@ def sample_crop(
     mirrored = bool(rng.random() < recipe.flip)
     return Crop(center + offset, size * factor, upright + rotation, mirrored, wrong_way)
 
+
+HALF_PADDING = 1.5
+"""Instead of the usual 1.25: points lie on the body, the crop of half a body should hold it."""
 
 WRONG_WAY_DEG = 100.0
 """From so far off the trunk's own direction on a crop counts as turned the wrong way."""

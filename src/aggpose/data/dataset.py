@@ -31,7 +31,7 @@ from aggpose.geometry import (
 from aggpose.skeleton import Skeleton
 
 HEATMAP_STRIDE = 4
-_NOWHERE = -1e4
+NOWHERE = -1e4
 """Heat-map px: where the points of nobody lie."""
 
 
@@ -141,7 +141,7 @@ def labels_of(
     )
     weights = (person.visibility > 0).astype(np.float32)
     if person.nobody or crop.wrong_way:
-        return np.full_like(points, _NOWHERE), np.ones_like(weights)
+        return np.full_like(points, NOWHERE), np.ones_like(weights)
     if crop.mirrored:
         points, weights = points[skeleton.mirror], weights[skeleton.mirror]
     return points, weights

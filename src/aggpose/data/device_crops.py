@@ -15,13 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aggpose.data.augment import WRONG_WAY_DEG, AugmentRecipe
-from aggpose.data.dataset import HEATMAP_STRIDE
+from aggpose.data.augment import HALF_PADDING, WRONG_WAY_DEG, AugmentRecipe
+from aggpose.data.dataset import HEATMAP_STRIDE, NOWHERE
 from aggpose.geometry import BOX_PADDING
 from aggpose.skeleton import Skeleton
-
-NOWHERE = -1e4
-HALF_PADDING = 1.5
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,7 @@ file beside describes the graph as one of anybody's (`aggpose.inference.foreign`
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +28,7 @@ from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
 from aggpose.heatmaps import REACH, blur_kernel, decode_heatmaps
 from aggpose.meta import ModelMeta
 from aggpose.network import AggPose
-from aggpose.network.export import OPSET, forget_origin
+from aggpose.network.export import forget_origin, to_onnx
 from aggpose.skeleton import trunk_length
 
 KEY = "aggpose.decoded"
@@ -133,7 +129,7 @@ def export_decoded(net: AggPose, meta: ModelMeta, out: Path, checks: CheckSet) -
     raised and nothing is left."""
     module = Decoded(net.float().cpu().eval(), meta).eval()
     crops = _pixels(checks.images, meta)
-    model = _to_onnx(module, torch.from_numpy(crops[:2]))
+    model = to_onnx(module, torch.from_numpy(crops[:2]), "crop", "keypoints")
     forget_origin(model)
     onnx.helper.set_model_props(model, {KEY: meta.to_json()})
     with tempfile.TemporaryDirectory() as folder:
@@ -159,25 +155,6 @@ def _pixels(images: np.ndarray, meta: ModelMeta) -> np.ndarray:
     mean, std = (np.array(v, np.float32)[:, None, None] for v in (meta.mean, meta.std))
     colours = (images * std + mean) * 255
     return np.ascontiguousarray(colours.round().clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
-
-
-def _to_onnx(module: Decoded, crops: Tensor) -> Any:
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            module,
-            (crops,),
-            input_names=["crop"],
-            output_names=["keypoints"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    program.optimize()
-    return program.model_proto
 
 
 def _shift(module: Decoded, path: Path, crops: np.ndarray, meta: ModelMeta) -> Shift:

@@ -44,7 +44,7 @@ def export_onnx(
     width, height = meta.input_size
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2, 3, height, width, generator=generator)
-    model = _to_onnx(net, images)
+    model = to_onnx(net, images, "image", "heatmaps")
     if half_weights:
         _store_half(model)
     forget_origin(model)
@@ -68,15 +68,16 @@ def export_onnx(
     return difference
 
 
-def _to_onnx(net: AggPose, images: torch.Tensor) -> Any:
+def to_onnx(module: torch.nn.Module, example: torch.Tensor, input_: str, output: str) -> Any:
+    """The ONNX model of a module of one input and one output of these names, its batch dynamic."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            net,
-            (images,),
-            input_names=["image"],
-            output_names=["heatmaps"],
+            module,
+            (example,),
+            input_names=[input_],
+            output_names=[output],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             opset_version=OPSET,
             dynamo=True,

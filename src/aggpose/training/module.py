@@ -9,7 +9,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aggpose.data.coco import People
@@ -22,6 +22,7 @@ from aggpose.network import AggPose
 from aggpose.training.ema import WeightAverage
 from aggpose.training.losses import heatmap_loss
 from aggpose.training.recipe import Recipe
+from aggpose.training.start import parameter_groups
 
 
 class PoseModule(L.LightningModule):
@@ -127,20 +128,6 @@ def attention_for_training(device: torch.device) -> AbstractContextManager[None]
     """On a CPU the plain form of torch's attention: with the few keys that AggPose reduces to, the
     gradient of the fused form takes three times as long (`benchmarks/loader.py`)."""
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
-
-
-def parameter_groups(net: nn.Module, weight_decay: float, decay_all: bool) -> list[dict[str, Any]]:
-    """Two groups: with and without weight decay (norms and biases, unless decay_all)."""
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
-    for parameter in net.parameters():
-        if parameter.requires_grad:
-            (decayed if decay_all or parameter.ndim > 1 else plain).append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
 
 
 def learning_rate_factor(step: int, recipe: Recipe, steps_per_epoch: int) -> float:

@@ -157,8 +157,7 @@ def read_source(recipe: Recipe, number: int) -> tuple[People, float]:
     data, skeleton = recipe.data, get_skeleton(recipe.skeleton)
     if number < len(data.train):
         source = data.train[number]
-        people = read_people(data.root / source.annotations, data.root / source.images, skeleton)
-        return people, source.weight
+        return read_people(*data.located(source), skeleton), source.weight
     number -= len(data.train)
     if number >= len(data.nobody):
         raise UserError(f"the recipe has {len(data.train) + len(data.nobody)} sources")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -16,7 +15,7 @@ from aggpose.data.coco import People, read_nobody, read_people
 from aggpose.data.dataset import EpochBatches, PeopleDataset, ValidationDataset
 from aggpose.errors import UserError
 from aggpose.skeleton import get_skeleton
-from aggpose.training.recipe import DataRecipe, DataSource, NobodySource, Recipe, validated_skeleton
+from aggpose.training.recipe import DataSource, NobodySource, Recipe, validated_skeleton
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def read_training_data(recipe: Recipe, say: Callable[[str], None] = print) -> Tr
     skeleton = get_skeleton(recipe.skeleton)
 
     def read(source: DataSource) -> People:
-        annotations, images = _located(recipe.data, source)
+        annotations, images = recipe.data.located(source)
         people = read_people(annotations, images, skeleton)
         skipped = ", ".join(f"{n} {why}" for why, n in people.skipped.items()) or "none"
         say(f"{annotations}: {len(people.records)} people, left out: {skipped}")
@@ -69,13 +68,6 @@ def read_training_data(recipe: Recipe, say: Callable[[str], None] = print) -> Tr
         train.append(pictures)
     dataset = PeopleDataset(train, recipe.augment)
     return TrainingData(dataset, validation, tuple(len(p.records) for p in train), labelled)
-
-
-def _located(data: DataRecipe, source: DataSource) -> tuple[Path, Path]:
-    images = data.root / source.images
-    if not images.is_dir() and (data.root / "images" / source.images).is_dir():
-        images = data.root / "images" / source.images  # COCO's folders lie in either place
-    return data.root / source.annotations, images
 
 
 class PeopleLoaders(L.LightningDataModule):

@@ -67,6 +67,13 @@ class DataRecipe(_Part):
     validation_skeleton: str | None = None
     workers: Annotated[int, Field(ge=0)] = 4
 
+    def located(self, source: DataSource) -> tuple[Path, Path]:
+        """Where a source's annotation file and pictures lie."""
+        images = self.root / source.images
+        if not images.is_dir() and (self.root / "images" / source.images).is_dir():
+            images = self.root / "images" / source.images  # COCO's folders lie in either place
+        return self.root / source.annotations, images
+
     @model_validator(mode="after")
     def _divisible(self) -> DataRecipe:
         sizes = [self.input_size]

@@ -1,10 +1,12 @@
-"""The network that a training begins with, and what its weights say of themselves."""
+"""What a training begins with: network and groups of its weights; what the weights say later."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch import nn
 
 from aggpose.data.dataset import HEATMAP_STRIDE
 from aggpose.heatmaps import decode_kernel
@@ -53,3 +55,17 @@ def training_meta(recipe: Recipe, net: AggPose, keypoints: tuple[str, ...]) -> M
         licence=recipe.licence,
         source=f"trained by aggpose on {sources}",
     )
+
+
+def parameter_groups(net: nn.Module, weight_decay: float, decay_all: bool) -> list[dict[str, Any]]:
+    """Two groups: with and without weight decay (norms and biases, unless decay_all)."""
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for parameter in net.parameters():
+        if parameter.requires_grad:
+            (decayed if decay_all or parameter.ndim > 1 else plain).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,18 +28,16 @@ from torch import Tensor
 
 from aggpose.data.device_crops import cut, draw_crops, labels_of
 from aggpose.data.device_pixels import PixelChanges
+from aggpose.errors import UserError
 from aggpose.meta import IMAGENET_MEAN, IMAGENET_STD
-from aggpose.network import (
-    AggPose,
-    save_checkpoint,
-)
+from aggpose.network import AggPose, save_checkpoint
 from aggpose.network.layers import Block
 from aggpose.skeleton import get_skeleton
 from aggpose.training.album import Album, PackFolder
 from aggpose.training.ema import WeightAverage
 from aggpose.training.losses import heatmap_loss
 from aggpose.training.recipe import Recipe, read_recipe
-from aggpose.training.start import make_network, training_meta
+from aggpose.training.start import make_network, parameter_groups, training_meta
 
 SAVE_EVERY = 45.0
 """Seconds between files of what has been learnt so far."""
@@ -93,18 +92,15 @@ class TimedTraining:
         self.mirror = torch.as_tensor(self.skeleton.mirror, device=device)
         self.album = Album(capacity, side, device)
         self.folder = PackFolder(packs, self.album, say)
+        if self.album.count == 0:
+            raise UserError(f"{packs}: no packs (*.npz); make them with aggpose.training.packs")
         net = make_network(recipe, say)
         self.meta = training_meta(recipe, net, self.skeleton.keypoints)
         self.net = net.to(device).train()
         self.average = WeightAverage(self.net, recipe.training.ema)
         training = recipe.training
-        matrices = [p for p in self.net.parameters() if p.ndim > 1]
-        others = [p for p in self.net.parameters() if p.ndim <= 1]
         self.optimiser = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": training.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
+            parameter_groups(self.net, training.weight_decay, training.decay_all),
             lr=training.learning_rate,
             fused=True,
         )
@@ -221,18 +217,22 @@ def main(arguments: list[str] | None = None) -> int:
     def say(text: str) -> None:
         print(text, flush=True)
 
-    TimedTraining(
-        read_recipe(options.recipe, options.changes),
-        options.packs,
-        options.out,
-        options.seconds,
-        options.stage,
-        torch.device(options.device),
-        options.compile,
-        options.capacity,
-        options.side,
-        say,
-    ).run()
+    try:
+        TimedTraining(
+            read_recipe(options.recipe, options.changes),
+            options.packs,
+            options.out,
+            options.seconds,
+            options.stage,
+            torch.device(options.device),
+            options.compile,
+            options.capacity,
+            options.side,
+            say,
+        ).run()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 
