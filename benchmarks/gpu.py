@@ -5,12 +5,14 @@
 
 The peak is that of a plain bf16 matrix product measured in the same run. A picture costs twice the
 multiply-adds of `aggpose.network.count_macs`, a training sample three times that. Compiled in the
-default mode of torch.compile; a CUDA graph replays the eager bf16 network.
+default mode of torch.compile; a CUDA graph replays the eager bf16 network; planes: the depth-wise
+convolutions get their maps as one plane a channel instead of channels last.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 from collections.abc import Callable
 
@@ -22,12 +24,22 @@ from aggpose.training.losses import spatial_cross_entropy
 
 SIZE = (192, 256)
 BATCHES = (1, 16, 64, 256)
+KINDS = (
+    "eager fp32",
+    "eager bf16",
+    "eager bf16, planes",
+    "CUDA graph bf16",
+    "CUDA graph bf16, planes",
+    "compiled bf16",
+    "training",
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Speed of the network on a GPU.")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--variants", nargs="+", default=["aggpose-t", "aggpose-l"])
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     parser.add_argument("--quick", action="store_true", help="small batches, few rounds")
     options = parser.parse_args()
     device = torch.device(options.device)
@@ -40,16 +52,17 @@ def main() -> None:
     for variant in options.variants:
         net = build_network(variant, keypoints=24, drop_path=0.0).to(device)
         flops = 2 * count_macs(build_network(variant, keypoints=24), SIZE)
-        for kind in ("eager fp32", "eager bf16", "compiled bf16", "CUDA graph bf16"):
-            if not on_gpu and kind in ("compiled bf16", "CUDA graph bf16"):
+        for kind in options.kinds:
+            if not on_gpu and kind.startswith(("compiled", "CUDA graph")):
+                continue
+            if kind == "training":
+                for batch in batches[-2:]:
+                    rate = batch / training(net.train(), batch, device, options.quick)
+                    line(variant, "training, bf16", batch, rate, 3 * rate * flops / peak)
                 continue
             for batch in batches:
                 rate = batch / inference(net.eval(), kind, batch, device, options.quick)
                 line(variant, kind, batch, rate, rate * flops / peak)
-        for batch in batches[-1:] if options.quick else (64, 256):
-            rate = batch / training(net.train(), batch, device, options.quick)
-            kind = "training, bf16, compiled" if on_gpu else "training, bf16"
-            line(variant, kind, batch, rate, 3 * rate * flops / peak)
 
 
 def line(variant: str, kind: str, batch: int, rate: float, share: float) -> None:
@@ -79,10 +92,20 @@ def matrix_peak(device: torch.device, side: int) -> float:
     return 2 * side**3 / seconds(lambda: a @ b, device, quick=False)
 
 
+def planes(net: nn.Module) -> nn.Module:
+    """Every depth-wise convolution of it gets contiguous (B, C, H, W)."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1:
+            module.register_forward_pre_hook(lambda _, maps: (maps[0].contiguous(),))
+    return net
+
+
 @torch.no_grad()
 def inference(net: nn.Module, kind: str, batch: int, device: torch.device, quick: bool) -> float:
     """Seconds of a batch."""
     images = torch.randn(batch, 3, SIZE[1], SIZE[0], device=device)
+    if kind.endswith("planes"):
+        net = planes(copy.deepcopy(net))
     model = torch.compile(net, dynamic=False) if kind.startswith("compiled") else net
 
     def run() -> torch.Tensor:
@@ -103,7 +126,8 @@ def inference(net: nn.Module, kind: str, batch: int, device: torch.device, quick
 
 
 def training(net: nn.Module, batch: int, device: torch.device, quick: bool) -> float:
-    """Seconds of a step: forward, backward, AdamW."""
+    """Seconds of a step: forward, backward, AdamW. Not compiled: the timed training
+    says its own speed."""
     images = torch.randn(batch, 3, SIZE[1], SIZE[0], device=device)
     points = torch.rand(batch, 24, 2, device=device) * 40
     weights = torch.ones(batch, 24, device=device)
@@ -114,11 +138,9 @@ def training(net: nn.Module, batch: int, device: torch.device, quick: bool) -> f
             maps = net.raw(images)  # type: ignore[operator]
         return spatial_cross_entropy(maps.float(), points, weights, 2.0, 0.3)
 
-    compiled = torch.compile(loss, dynamic=False) if device.type == "cuda" else loss
-
     def step() -> None:
         optimiser.zero_grad(set_to_none=True)
-        compiled().backward()
+        loss().backward()
         optimiser.step()
 
     return seconds(step, device, quick)

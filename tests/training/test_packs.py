@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from pathlib import Path
 
@@ -70,6 +71,22 @@ def test_sources_of_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main([str(path), "--source", "2", "--out", str(out / "2.npz")]) == 2
     assert "2 sources" in capsys.readouterr().err
     assert not (out / "2.npz").exists()
+
+
+def test_favoured_postures_are_drawn_more_often(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    painted_people(tmp_path, 3, size=(150, 120))
+    labels = tmp_path / "people.json"
+    content = json.loads(labels.read_text())
+    for person, posture in zip(content["annotations"], ("prone", "supine", "prone"), strict=True):
+        person["posture"] = posture
+    labels.write_text(json.dumps(content))
+    arguments = [str(recipe(tmp_path)), "--source", "0", "--out", str(tmp_path / "a.npz")]
+    assert main([*arguments, "--favour", "prone=3", "--favour", "side=2"]) == 0
+    assert read_pack(tmp_path / "a.npz").weight.tolist() == [1.5, 0.5, 1.5]
+    assert main([*arguments, "--favour", "prone:3"]) == 2
+    assert "--favour prone:3: give POSTURE=FACTOR" in capsys.readouterr().err
 
 
 def test_not_a_pack(tmp_path: Path) -> None:

@@ -49,12 +49,13 @@ def test_learns_and_ends_in_time(
     out, began = tmp_path / "run", time.monotonic()
     arguments = ["--packs", str(tmp_path / "packs"), "--out", str(out), "--seconds", "12"]
     stages = ["--stage", "32x32:0.5:8", "--stage", "64x64:1:8"]
-    device = ["--device", "cpu", "--compile", "none", "--capacity", "16", "--side", "96"]
+    device = ["--device", "cpu", "--profile", "--capacity", "16", "--side", "96"]
     assert timed.main([str(recipe), *arguments, *stages, *device]) == 0
     assert time.monotonic() - began < 40
     said = capsys.readouterr().out
     assert "(64, 64)" in said or "(32, 32)" in said
     assert "a.npz: now 8 pictures" in said
+    assert "aten::addmm" in said  # of the profile
     net = load_checkpoint(out / "weights.safetensors")
     assert net.meta is not None
     assert net.meta.input_size == (64, 64)
@@ -70,7 +71,7 @@ def test_loss_falls(recipe: Path, tmp_path: Path) -> None:
         1e6,
         [timed.Stage((64, 64), 1.0, 8)],
         torch.device("cpu"),
-        compiled="none",
+        speedup="none",
         capacity=16,
         side=96,
         say=lambda _: None,

@@ -31,6 +31,7 @@ class Person:
     keypoints: (K, 2) float32 px in the wanted skeleton's order, 0 where not labelled.
     visibility: (K,) int8, COCO's 0 not labelled, 1 labelled but hidden, 2 seen; 0 where the file
         does not know this kind of point.
+    nobody: there is none to be found. posture: as the file says, if it does.
     """
 
     image_path: Path
@@ -42,6 +43,7 @@ class Person:
     keypoints: np.ndarray
     visibility: np.ndarray
     nobody: bool = False
+    posture: str = ""
 
 
 @dataclass(frozen=True)
@@ -208,4 +210,5 @@ def _person(
         area=float(annotation.get("area", box[2] * box[3])),
         keypoints=np.where(labels[:, 2:] > 0, labels[:, :2], 0),
         visibility=labels[:, 2].astype(np.int8),
+        posture=str(annotation.get("posture", "")),
     )

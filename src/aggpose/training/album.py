@@ -67,10 +67,10 @@ class PackFolder:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.update()
 
-    def update(self) -> None:
+    def update(self, threads: int = 8) -> None:
         for path in sorted(set(self.folder.glob("*.npz")) - self._taken):
             began = time.perf_counter()
-            self.album.add(read_pack(path))
+            self.album.add(read_pack(path), threads)
             self._taken.add(path)
             seconds = time.perf_counter() - began
             self.say(f"{path.name}: now {self.album.count} pictures ({seconds:.1f} s)")
@@ -89,6 +89,7 @@ class PackFolder:
     def _watch(self) -> None:
         try:
             while not self._stop.wait(2.0):
-                self.update()
+                # more threads than one hold up those who launch the training's kernels
+                self.update(threads=1)
         except BaseException as error:
             self._failed = error

@@ -15,7 +15,7 @@ import io
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -88,8 +88,16 @@ def small_copy(
     return warp_picture(image, affine, (width, height)), affine
 
 
-def pack_people(people: People, weight: float, side: int, quality: int, seed: int = 0) -> Pack:
-    """Cut out, reduce and compress people. side: most px of a picture. quality: WebP's."""
+def pack_people(
+    people: People,
+    weight: float,
+    side: int,
+    quality: int,
+    favour: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> Pack:
+    """Cut out, reduce and compress people. side: most px of a picture. quality: WebP's. favour:
+    of postures, how much more often they are drawn."""
     rng = np.random.default_rng(seed)
     crowd = Counter(person.image_path for person in people.records)
     rows: list[tuple[bytes, Person, np.ndarray, tuple[int, int], bool]] = []
@@ -106,13 +114,15 @@ def pack_people(people: People, weight: float, side: int, quality: int, seed: in
         )
         size = (small.shape[1], small.shape[0])
         rows.append((code.tobytes(), person, affine, size, whole and not person.nobody))
-    return _assemble(rows, people, weight)
+    favour = favour or {}
+    weights = [weight * favour.get(person.posture, 1.0) for person in people.records]
+    return _assemble(rows, people, weights)
 
 
 def _assemble(
     rows: Sequence[tuple[bytes, Person, np.ndarray, tuple[int, int], bool]],
     people: People,
-    weight: float,
+    weights: Sequence[float],
 ) -> Pack:
     points, boxes, upright = [], [], []
     for _, person, affine, _, _ in rows:
@@ -133,7 +143,7 @@ def _assemble(
         upright=np.array(upright, np.float32),
         whole=np.array([whole for *_, whole in rows], bool),
         nobody=np.array([person.nobody for _, person, *_ in rows], bool),
-        weight=np.full(len(rows), weight, np.float32),
+        weight=np.array(weights, np.float32),
     )
 
 
@@ -165,6 +175,17 @@ def read_source(recipe: Recipe, number: int) -> tuple[People, float]:
     return read_nobody(data.root / nobody.images, skeleton, nobody.held_out), nobody.weight
 
 
+def _factor(text: str) -> tuple[str, float]:
+    posture, _, number = text.partition("=")
+    try:
+        factor = float(number)
+    except ValueError:
+        factor = -1.0
+    if factor < 0:
+        raise UserError(f"--favour {text}: give POSTURE=FACTOR, such as prone=2")
+    return posture, factor
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="A recipe's people in one file of small pictures.")
     parser.add_argument("recipe", type=Path)
@@ -172,11 +193,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--side", type=int, default=224, help="most pixels a side")
     parser.add_argument("--quality", type=int, default=60, help="of the WebP pictures")
+    parser.add_argument(
+        "--favour",
+        action="append",
+        default=[],
+        metavar="POSTURE=FACTOR",
+        help="draw infants of a posture more often; may be given again",
+    )
     options = parser.parse_args(arguments)
     try:
+        favour = dict(_factor(text) for text in options.favour)
         people, weight = read_source(read_recipe(options.recipe), options.source)
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        pack = pack_people(people, weight, options.side, options.quality)
+        pack = pack_people(people, weight, options.side, options.quality, favour)
         write_pack(pack, options.out)
     except UserError as error:
         print(error, file=sys.stderr)

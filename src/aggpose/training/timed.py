@@ -42,6 +42,9 @@ from aggpose.training.start import make_network, parameter_groups, training_meta
 SAVE_EVERY = 45.0
 """Seconds between files of what has been learnt so far."""
 
+SPEEDUPS = ("kernels", "blocks", "whole", "none")
+SPEEDUPS_HELP = "kernels of our own (aggpose.training.fused), or what torch.compile compiles"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -77,7 +80,7 @@ class TimedTraining:
         seconds: float,
         stages: Sequence[Stage],
         device: torch.device,
-        compiled: Literal["whole", "blocks", "none"],
+        speedup: Literal["kernels", "blocks", "whole", "none"],
         capacity: int = 80_000,
         side: int = 224,
         say: Callable[[str], None] = print,
@@ -107,14 +110,19 @@ class TimedTraining:
         self.mean = 255 * torch.tensor(IMAGENET_MEAN, device=device)[:, None, None]
         self.std = 255 * torch.tensor(IMAGENET_STD, device=device)[:, None, None]
         self._loss = self.loss
-        if compiled == "whole":
+        if speedup == "whole":
             self._loss = torch.compile(self.loss, dynamic=False)
-        elif compiled == "blocks":
+        elif speedup == "blocks":
             compile_blocks(self.net)
+        elif speedup == "kernels":
+            from aggpose.training.fused import fuse  # Triton is there only where a GPU is
+
+            fuse(self.net)
         self.steps, self.samples = 0, 0
 
     def loss(self, crops: Tensor, points: Tensor, weights: Tensor) -> Tensor:
         images = (crops - self.mean) / self.std
+        images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             maps = self.net.raw(images)
         size = self.recipe.data.input_size
@@ -188,6 +196,17 @@ class TimedTraining:
         self.save()
         self.say(f"done: {self.steps} steps, {self.samples} samples")
 
+    def profile(self, steps: int = 3) -> None:
+        """Say what a step of the last stage spends its time on, kernel by kernel."""
+        activity, on_gpu = torch.profiler.ProfilerActivity, self.device.type == "cuda"
+        kinds = [activity.CUDA if on_gpu else activity.CPU]
+        with torch.profiler.profile(activities=kinds) as profiler:
+            for _ in range(steps):
+                self.step(self.stages[-1], 0.0)
+            next(self.net.parameters()).detach().flatten()[0].item()  # waits for the last step
+        order = "self_device_time_total" if on_gpu else "self_cpu_time_total"
+        self.say(profiler.key_averages().table(order, row_limit=40))
+
     def _new_time(self) -> None:
         file = self.out / "seconds"
         if file.is_file():
@@ -208,7 +227,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--stage", type=Stage.parse, action="append", required=True)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--compile", choices=("whole", "blocks", "none"), default="blocks")
+    parser.add_argument("--speedup", choices=SPEEDUPS, help=SPEEDUPS_HELP)
+    parser.add_argument("--profile", action="store_true", help="at the end, where the time goes")
     parser.add_argument("--capacity", type=int, default=80_000)
     parser.add_argument("--side", type=int, default=224)
     options = parser.parse_args(arguments)
@@ -218,18 +238,21 @@ def main(arguments: list[str] | None = None) -> int:
         print(text, flush=True)
 
     try:
-        TimedTraining(
+        training = TimedTraining(
             read_recipe(options.recipe, options.changes),
             options.packs,
             options.out,
             options.seconds,
             options.stage,
             torch.device(options.device),
-            options.compile,
+            options.speedup or ("blocks" if options.device == "cuda" else "none"),
             options.capacity,
             options.side,
             say,
-        ).run()
+        )
+        training.run()
+        if options.profile:
+            training.profile()
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
