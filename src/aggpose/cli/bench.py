@@ -11,7 +11,7 @@ import typer
 def bench(
     video: Annotated[Path | None, typer.Argument(help="default: the bundled clip")] = None,
     model: Annotated[str, typer.Option(help="aggpose-t, or a model file")] = "aggpose-t",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, openvino or cuda")] = "auto",
 ) -> None:
     """How long the parts of predicting a video take on this machine: decoding, finding the infant
     and the network, drawing and encoding, and all of it together as `aggpose predict` does it."""

@@ -21,6 +21,9 @@ from aggpose.video.writer import VideoWriter
 
 SINGLE = ("decode", "locate and network", "draw and encode")
 
+WARM = 12
+"""Frames before anything is timed: runtimes make ready at the first crops."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -37,7 +40,7 @@ class Measured:
 
 def measure(path: Path, model: str, device: str) -> Measured:
     """Time a video's parts. UserError when it, or the model, cannot be used."""
-    loaded = aggpose.load(model, device=device)
+    loaded = aggpose.load(model, device=device, many=True)
     sources, problems = find_sources([str(path)])
     if len(sources) != 1 or sources[0].is_picture:
         raise UserError(str(problems[0]) if problems else f"{path}: is not a video")
@@ -50,6 +53,8 @@ def measure(path: Path, model: str, device: str) -> Measured:
         decode = time.perf_counter() - began
         if count == 0:
             raise UserError(f"{path}: has no frames")
+        for _ in zip(range(WARM), loaded.predict_video(path), strict=False):
+            pass
         began, draw = time.perf_counter(), 0.0
         with VideoWriter(out / "o.mp4", info.size, info.time_base, info.rate) as writer:
             for frame in loaded.predict_video(path):

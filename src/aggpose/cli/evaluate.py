@@ -36,7 +36,7 @@ def evaluate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="replace results that are there")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, openvino or cuda")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="crops a call of the network")] = 8,
 ) -> None:
     """Score a model, or a file of predictions, and say by which protocol."""

@@ -17,7 +17,7 @@ from aggpose.evaluation.coco_folder import find_split
 from aggpose.evaluation.protocol import make_protocol, predict_dataset, scored_skeleton
 from aggpose.files import read_json, write_json
 from aggpose.formats.coco_boxes import BoxFile, read_boxes
-from aggpose.inference import Model, load
+from aggpose.inference import MANY, Model, load
 from aggpose.skeleton import COCO17, Skeleton, get_skeleton, skeleton_from_names
 
 METRICS_FILE = "metrics.json"
@@ -49,7 +49,7 @@ def evaluate_model(request: Request) -> dict[str, Any]:
     detections = None
     if request.boxes not in ("gt", "whole"):
         detections = _read_detections(request.boxes)
-    network = load(request.model, device=request.device)
+    network = load(request.model, device=request.device, many=len(content["images"]) >= MANY)
     skeleton = _scored(content, request.annotations, request.skeleton, network)
     protocol = make_protocol(
         network,
@@ -89,7 +89,7 @@ def evaluate_coco(
         _need_evaluator()
     content = load_coco(pieces.annotations)
     detections = _read_detections(pieces.detections)
-    network = load(model, device=device)
+    network = load(model, device=device, many=len(content["images"]) >= MANY)
     missing = [n for n in COCO17.keypoints if n not in network.skeleton.keypoints]
     if missing:
         raise UserError(f"--coco: model {network.meta.name} does not predict {', '.join(missing)}")

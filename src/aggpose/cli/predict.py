@@ -27,7 +27,7 @@ def predict(
         Path | None,
         typer.Option(help="COCO-form boxes; in a video, image_id is the frame, from 0"),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, openvino or cuda")] = "auto",
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="crops a call of the network")
     ] = None,
@@ -74,7 +74,7 @@ def run_predict(sources: list[str], model: str, device: str, settings: object) -
     from aggpose.cli.predict_video import predict_one_video
     from aggpose.cli.sources import find_sources
     from aggpose.formats.coco_boxes import read_boxes
-    from aggpose.inference import load
+    from aggpose.inference import MANY, load
     from aggpose.skeleton import get_skeleton
 
     assert isinstance(settings, jobs.Settings)
@@ -85,7 +85,8 @@ def run_predict(sources: list[str], model: str, device: str, settings: object) -
     prepare_folder(settings.out)
     refuse_existing(jobs.planned_outputs(found, settings), settings.overwrite)
     given = read_boxes(settings.boxes) if settings.boxes else None
-    network = load(model, device=device)
+    many = len(found) >= MANY or not all(s.is_picture for s in found)
+    network = load(model, device=device, many=many)
     if wanted is not None and not set(wanted.keypoints) & set(network.skeleton.keypoints):
         raise UserError(
             f"--skeleton {wanted.name}: model {network.meta.name} knows none of its key points"

@@ -3,10 +3,11 @@
 from aggpose.inference.crops import Crop, crop_of_box, cut_crop, estimate
 from aggpose.inference.locate import Thresholds, find_infant, thresholds_of
 from aggpose.inference.predict import Model, load
-from aggpose.inference.runtime import DEVICES, shipped_models
+from aggpose.inference.runtime import DEVICES, MANY, shipped_models
 
 __all__ = [
     "DEVICES",
+    "MANY",
     "Crop",
     "Model",
     "Thresholds",

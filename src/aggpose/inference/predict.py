@@ -28,15 +28,19 @@ Item: TypeAlias = "tuple[Picture, np.ndarray, np.ndarray | None]"
 DEFAULT_BATCH = 8
 
 
-def load(model: str | Path, *, device: str = "auto", threads: int | None = None) -> Model:
+def load(
+    model: str | Path, *, device: str = "auto", threads: int | None = None, many: bool = False
+) -> Model:
     """A model by shipped name or file.
 
     model: shipped name, or a path: ``.onnx``, ours or anybody's with a description beside it
         (`aggpose.inference.foreign`); ``.safetensors`` or ``.pth`` (needs torch; the published
-        AggPose files too). device: auto, cpu or cuda. threads: on the CPU, None for all.
+        AggPose files too). device: auto, cpu, openvino or cuda (`runtime.DEVICES`). threads: on
+        the CPU, None for all. many: a video or many pictures will follow; auto may then take a
+        runtime that starts later and is faster.
     """
     path = find_model(model)
-    return Model(open_runtime(path, device, threads), path)
+    return Model(open_runtime(path, device, threads, many), path)
 
 
 class Model:

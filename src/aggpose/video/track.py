@@ -40,7 +40,7 @@ from aggpose.video.reader import Frame, VideoReader
 if TYPE_CHECKING:
     from aggpose.inference.predict import Model
 
-GROUP = {"cpu": 4, "cuda": 8}
+GROUP = {"cpu": 4, "openvino": 4, "cuda": 8}
 """Frames a call of the network: more help a GPU, but the crop of the last is that much older."""
 
 EDGE = 0.07

@@ -1,0 +1,67 @@
+"""OpenVINO in place of ONNX Runtime: the same numbers, and taken only where it pays."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from colour_net import colour_net
+
+from aggpose.cli.demo import EXAMPLE
+from aggpose.errors import UserError
+from aggpose.export.check_set import bundled_set
+from aggpose.inference import load
+from aggpose.inference.openvino_runtime import BATCHES, OpenVinoRuntime, has_openvino
+from aggpose.inference.runtime import find_model, open_runtime
+from aggpose.network import build_network, save_checkpoint
+from aggpose.video import VideoReader
+
+pytest.importorskip("openvino", reason="the extra export is not installed")
+
+
+@pytest.fixture(scope="module")
+def example() -> np.ndarray:
+    """Crops of the bundled infant, so that the maps have peaks."""
+    return bundled_set(load("aggpose-t").meta, count=BATCHES[0] + 3).images
+
+
+def test_shipped_weights_give_the_same_maps_in_every_batch_size(example: np.ndarray) -> None:
+    path = find_model("aggpose-t")
+    expected = open_runtime(path, "cpu").run(example)
+    fast = open_runtime(path, "openvino")
+    assert isinstance(fast, OpenVinoRuntime)
+    assert fast.meta == open_runtime(path, "cpu").meta
+    assert expected.max() > 0.3
+    for count in (1, 3, 4, len(example)):
+        got = fast.run(example[:count])
+        np.testing.assert_allclose(got, expected[:count], atol=1e-4)
+
+
+def test_auto_takes_it_for_many_crops_only(tmp_path: Path) -> None:
+    assert has_openvino()
+    assert load("aggpose-t").device == "cpu"
+    assert load("aggpose-t", many=True).device == "openvino"
+    assert load("aggpose-t", device="cpu", many=True).device == "cpu"
+    assert load("aggpose-t", device="openvino").device == "openvino"
+    assert load(colour_net(tmp_path / "net.onnx"), many=True).device == "openvino"
+
+
+def test_what_it_cannot_run_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = tmp_path / "net.safetensors"
+    save_checkpoint(build_network("aggpose-t"), weights, load("aggpose-t").meta)
+    with pytest.raises(UserError, match="aggpose export"):
+        load(weights, device="openvino")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(UserError, match="needs openvino; run: pip install"):
+        load("aggpose-t", device="openvino")
+
+
+def test_poses_are_those_of_the_other_runtime() -> None:
+    with VideoReader(EXAMPLE) as reader:
+        image = next(iter(reader)).image
+    boxes = np.array([[60.0, 60.0, 360.0, 520.0]])
+    poses = [load("aggpose-t", device=d).predict(image, boxes) for d in ("cpu", "openvino")]
+    np.testing.assert_allclose(poses[0].keypoints, poses[1].keypoints, atol=0.05)
+    np.testing.assert_allclose(poses[0].scores, poses[1].scores, atol=1e-3)
