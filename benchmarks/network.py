@@ -1,6 +1,6 @@
 """The network on a processor: every runtime and precision beside the plain network in one run.
 
-    python benchmarks/network.py                          # AggPose-T and -L at 256x192, batch 1 and 8
+    python benchmarks/network.py             # AggPose-T and -L at 256x192, batch 1 and 8
     python benchmarks/network.py --variants aggpose-t --profile
 
 Baseline: torch, fp32, eager, attention as two matrix products and a soft-max. Ways take turns, so
@@ -19,10 +19,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import openvino
 import torch
-from machine import machine
+from machine import machine, seconds
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aggpose.export.certificate import certify
@@ -46,6 +48,7 @@ def main() -> None:
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--compile", action="store_true", help="torch.compile too (minutes)")
+    parser.add_argument("--float", action="store_true", help="without int8")
     parser.add_argument("--profile", action="store_true", help="where the baseline's time goes")
     options = parser.parse_args()
     torch.set_num_threads(available_threads())
@@ -56,7 +59,7 @@ def main() -> None:
         net, meta = network(variant)
         checks = bundled_set(meta)
         with tempfile.TemporaryDirectory() as folder:
-            ways, files = all_ways(net, meta, checks, Path(folder), options.compile)
+            ways, files = all_ways(net, meta, checks, Path(folder), options)
             shifts = {name: shift(net, ways[name], files.get(name), meta, checks) for name in ways}
             for batch in options.batches:
                 report(variant, batch, ways, shifts, options.rounds, net, peaks)
@@ -73,15 +76,17 @@ def network(variant: str) -> tuple[AggPose, ModelMeta]:
 
 
 def all_ways(
-    net: AggPose, meta: ModelMeta, checks: CheckSet, folder: Path, compiled: bool
+    net: AggPose, meta: ModelMeta, checks: CheckSet, folder: Path, options: argparse.Namespace
 ) -> tuple[dict[str, Run], dict[str, Path]]:
     """Everything that runs the network, and the files of those that have one."""
-    files = {"ONNX Runtime fp32": folder / "plain.onnx", "ONNX Runtime int8": folder / "int8.onnx"}
-    plain, eight = files.values()
+    plain, eight = folder / "plain.onnx", folder / "int8.onnx"
+    files = {"ONNX Runtime fp32": plain}
     export_onnx(net, plain, meta)
-    write_int8(plain, eight, checks.images[:32])
-    keep_meta(plain, eight)
-    for precision in ("fp32", "bf16", "int8"):
+    if not options.float:
+        files["ONNX Runtime int8"] = eight
+        write_int8(plain, eight, checks.images[:32])
+        keep_meta(plain, eight)
+    for precision in ("fp32", "bf16") if options.float else ("fp32", "bf16", "int8"):
         file = files[f"OpenVINO {precision}"] = folder / f"{precision}.xml"
         write_openvino(eight if precision == "int8" else plain, file, meta, precision)
     ways: dict[str, Run] = {
@@ -89,8 +94,8 @@ def all_ways(
         "torch fp32": torch_run(net),
         "torch bf16": torch_run(net, bf16=True),
     }
-    if compiled:
-        fast = torch.compile(net, dynamic=False)
+    if options.compile:
+        fast: Any = torch.compile(net, dynamic=False)
         ways["torch fp32, compiled"] = torch_run(fast)
         ways["torch bf16, compiled"] = torch_run(fast, bf16=True)
     return ways | {name: open_runtime(file, "cpu").run for name, file in files.items()}, files
@@ -160,14 +165,20 @@ def report(
 
 
 def matrix_peak(kind: torch.dtype, side: int = 2048) -> float:
-    """FLOP/s of a product of random square matrices: the best of some."""
-    a, b = torch.randn(2, side, side).to(kind)
-    times = []
-    for _ in range(6):
-        start = time.perf_counter()
-        a @ b
-        times.append(time.perf_counter() - start)
-    return 2 * side**3 / min(times)
+    """FLOP/s of a product of random square matrices: the best of some, in the best library."""
+    a, b = torch.randn(2, side, side)
+    low, wide = a.to(kind), b.to(kind)
+    products: list[Callable[[], object]] = [lambda: low @ wide]
+    if kind is torch.float32:
+        products.append(lambda: a.numpy() @ b.numpy())
+    left = openvino.opset13.parameter([side, side], np.float32)
+    weights = openvino.opset13.constant(b.numpy())
+    product = openvino.Model([openvino.opset13.matmul(left, weights, False, False)], [left])
+    hint = {"INFERENCE_PRECISION_HINT": "bf16" if kind is torch.bfloat16 else "f32"}
+    options = hint | {"INFERENCE_NUM_THREADS": available_threads()}
+    compiled = openvino.Core().compile_model(product, "CPU", options)
+    products.append(lambda: compiled(a.numpy()))
+    return 2 * side**3 / min(seconds(run, 6) for run in products)
 
 
 def profile(net: AggPose, batch: int) -> None:

@@ -126,6 +126,9 @@ def test_fp32_certificate(tmp_path: Path, net: AggPose, meta: ModelMeta) -> None
     ("to", "precision", "size_mb"),
     [
         ("onnx", "fp16", 14.0),
+        ("onnx", "int8", 9.0),
+        ("openvino", "bf16", 28.0),
+        ("openvino", "int8", 13.0),
     ],
 )
 def test_other_forms_hold_what_their_certificate_says(
