@@ -4,11 +4,12 @@
     python benchmarks/network.py --variants aggpose-t --profile
 
 Baseline: torch, fp32, eager, attention as two matrix products and a soft-max. Ways take turns, so
-that what else the machine does hits all of them; a ratio is the median over rounds of the baseline's
-time over the way's, both of one round. The peak is that of a plain matrix product in torch, fp32
-and bf16, measured in the same run; a picture costs twice the multiply-adds of `count_macs`. Mean
-shift: of the key points that count, crop px, over the bundled clip's crops (`aggpose.export`),
-with the shipped weights; AggPose-L has random weights and none.
+that what else the machine does hits all of them; a ratio is the median over rounds of the
+baseline's time over the way's, both of one round. The peak is that of a plain matrix product in
+the same run, the best of NumPy, torch and OpenVINO for fp32, of the last two for bf16; a picture
+costs twice the multiply-adds of `count_macs`. Mean shift: of the key points that count, crop px,
+over the bundled clip's crops (`aggpose.export`), with the shipped weights; AggPose-L has random
+weights and none.
 """
 
 from __future__ import annotations
