@@ -67,6 +67,9 @@ class OpenVinoRuntime:
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """(B, 3, H, W) float32 normalised RGB to heat maps (B, K, H / 4, W / 4) float32."""
+        if not len(batch):
+            width, height = self.meta.input_size
+            return np.empty((0, len(self.meta.keypoints), height // 4, width // 4), np.float32)
         parts, start = [], 0
         while start < len(batch):
             size = next(size for size in BATCHES if size <= len(batch) - start)

@@ -105,9 +105,9 @@ def open_runtime(
 
 
 def _open_onnx(path: Path, device: str, threads: int | None, many: bool) -> Runtime:
-    by_openvino = device == "openvino" or (device == "auto" and many and has_openvino())
+    worth_it = device == "auto" and many and has_openvino() and not _has_cuda()
+    by_openvino = device == "openvino" or worth_it
     session, used = open_session(path, device, threads, only_read=by_openvino)
-    by_openvino = by_openvino and used == "cpu"
     about = session.get_modelmeta().custom_metadata_map
     if META_KEY in about:
         if not by_openvino:
@@ -127,6 +127,12 @@ def _open_onnx(path: Path, device: str, threads: int | None, many: bool) -> Runt
     return ForeignRuntime(path, session, used)
 
 
+def _has_cuda() -> bool:
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
 def open_session(
     path: Path, device: str, threads: int | None, only_read: bool = False
 ) -> tuple[Any, str]:
@@ -139,7 +145,7 @@ def open_session(
     options.log_severity_level = 3
     if only_read:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    cuda = _has_cuda()
     if device == "cuda" and not cuda:
         raise UserError(
             "--device cuda: this onnxruntime has no CUDA; "
