@@ -85,8 +85,9 @@ def test_favoured_postures_are_drawn_more_often(
     arguments = [str(recipe(tmp_path)), "--source", "0", "--out", str(tmp_path / "a.npz")]
     assert main([*arguments, "--favour", "prone=3", "--favour", "side=2"]) == 0
     assert read_pack(tmp_path / "a.npz").weight.tolist() == [1.5, 0.5, 1.5]
-    assert main([*arguments, "--favour", "prone:3"]) == 2
-    assert "--favour prone:3: give POSTURE=FACTOR" in capsys.readouterr().err
+    for wrong in ("prone:3", "prone=-1", "prone=nan"):
+        assert main([*arguments, "--favour", wrong]) == 2
+        assert f"--favour {wrong}: give POSTURE=FACTOR" in capsys.readouterr().err
 
 
 def test_not_a_pack(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -49,22 +50,21 @@ def test_learns_and_ends_in_time(
     out, began = tmp_path / "run", time.monotonic()
     arguments = ["--packs", str(tmp_path / "packs"), "--out", str(out), "--seconds", "12"]
     stages = ["--stage", "32x32:0.5:8", "--stage", "64x64:1:8"]
-    device = ["--device", "cpu", "--profile", "--capacity", "16", "--side", "96"]
+    device = ["--device", "cpu", "--capacity", "16", "--side", "96"]
     assert timed.main([str(recipe), *arguments, *stages, *device]) == 0
     assert time.monotonic() - began < 40
     said = capsys.readouterr().out
     assert "(64, 64)" in said or "(32, 32)" in said
     assert "a.npz: now 8 pictures" in said
-    assert "aten::addmm" in said  # of the profile
     net = load_checkpoint(out / "weights.safetensors")
     assert net.meta is not None
     assert net.meta.input_size == (64, 64)
     assert net.config.output == "softmax" and net.config.nowhere
 
 
-def test_loss_falls(recipe: Path, tmp_path: Path) -> None:
+def small_training(recipe: Path, tmp_path: Path, said: list[str]) -> timed.TimedTraining:
     pack(recipe, tmp_path / "packs/a.npz")
-    training = timed.TimedTraining(
+    return timed.TimedTraining(
         timed.read_recipe(recipe),
         tmp_path / "packs",
         tmp_path / "run",
@@ -74,8 +74,20 @@ def test_loss_falls(recipe: Path, tmp_path: Path) -> None:
         speedup="none",
         capacity=16,
         side=96,
-        say=lambda _: None,
+        say=said.append,
     )
+
+
+def test_profile_names_what_takes_time(recipe: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    training = small_training(recipe, tmp_path, said)
+    training.profile(steps=1)
+    assert "aten::addmm" in said[-1]
+    assert training.steps == 1
+
+
+def test_loss_falls(recipe: Path, tmp_path: Path) -> None:
+    training = small_training(recipe, tmp_path, [])
     losses = [float(training.step(training.stages[0], 1.0)) for _ in range(40)]
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
     assert training.samples == 320
@@ -106,3 +118,18 @@ def test_without_packs_it_is_one_line(
     more = ["--seconds", "5", "--stage", "32x32:1:8", "--device", "cpu", "--capacity", "8"]
     assert timed.main([str(recipe), *arguments, *more]) == 2
     assert "no packs" in capsys.readouterr().err
+
+
+def test_kernels_without_triton_are_one_line(
+    recipe: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.delitem(sys.modules, "aggpose.training.fused", raising=False)
+    pack(recipe, tmp_path / "packs/a.npz")
+    arguments = ["--packs", str(tmp_path / "packs"), "--out", str(tmp_path / "run")]
+    more = ["--seconds", "5", "--stage", "32x32:1:8", "--device", "cpu", "--capacity", "8"]
+    assert timed.main([str(recipe), *arguments, *more, "--side", "96", "--speedup", "kernels"]) == 2
+    assert "needs Triton" in capsys.readouterr().err

@@ -181,7 +181,7 @@ def _factor(text: str) -> tuple[str, float]:
         factor = float(number)
     except ValueError:
         factor = -1.0
-    if factor < 0:
+    if not 0 <= factor < float("inf"):
         raise UserError(f"--favour {text}: give POSTURE=FACTOR, such as prone=2")
     return posture, factor
 

@@ -42,6 +42,16 @@ from aggpose.training.start import make_network, parameter_groups, training_meta
 SAVE_EVERY = 45.0
 """Seconds between files of what has been learnt so far."""
 
+
+def use_kernels(net: AggPose) -> None:
+    """Kernels of our own for what the library is slow at; UserError without Triton."""
+    try:
+        from aggpose.training.fused import fuse
+    except ImportError:
+        raise UserError("--speedup kernels needs Triton; use --speedup blocks or none") from None
+    fuse(net)
+
+
 SPEEDUPS = ("kernels", "blocks", "whole", "none")
 SPEEDUPS_HELP = "kernels of our own (aggpose.training.fused), or what torch.compile compiles"
 
@@ -115,9 +125,7 @@ class TimedTraining:
         elif speedup == "blocks":
             compile_blocks(self.net)
         elif speedup == "kernels":
-            from aggpose.training.fused import fuse  # Triton is there only where a GPU is
-
-            fuse(self.net)
+            use_kernels(self.net)
         self.steps, self.samples = 0, 0
 
     def loss(self, crops: Tensor, points: Tensor, weights: Tensor) -> Tensor:
@@ -245,7 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.seconds,
             options.stage,
             torch.device(options.device),
-            options.speedup or ("blocks" if options.device == "cuda" else "none"),
+            options.speedup or ("blocks" if options.device.startswith("cuda") else "none"),
             options.capacity,
             options.side,
             say,
