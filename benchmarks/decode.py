@@ -12,6 +12,7 @@ from machine import machine, seconds
 from aggpose.heatmaps import decode_heatmaps, encode_heatmaps
 
 SHAPE = (64, 21, 64, 48)
+CROPS = 10_000
 
 
 def decode_by_loop(heatmaps: np.ndarray, kernel: int = 11) -> tuple[np.ndarray, np.ndarray]:
@@ -56,10 +57,14 @@ def main() -> None:
     ours, theirs = decode_heatmaps(maps)[0], decode_by_loop(maps)[0]
     fast = seconds(lambda: decode_heatmaps(maps), 50)
     slow = seconds(lambda: decode_by_loop(maps), 10)
+    many = -(-CROPS // batch)
+    all_fast = seconds(lambda: [decode_heatmaps(maps) for _ in range(many)], 3)
+    all_slow = seconds(lambda: [decode_by_loop(maps) for _ in range(many)], 1)
     print(machine())
     print(f"maps {SHAPE}, largest difference {np.abs(ours - theirs).max():.1e} heat-map px")
     print(f"loop over joints {1000 * slow:8.2f} ms    1.0 x")
     print(f"aggpose          {1000 * fast:8.2f} ms  {slow / fast:5.1f} x")
+    print(f"{CROPS} crops, {batch} at a time: {all_slow:.2f} s and {all_fast:.3f} s")
 
 
 if __name__ == "__main__":

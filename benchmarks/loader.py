@@ -1,16 +1,17 @@
 """Training samples a second: the loader alone, the network alone, and both together; plain (fp32,
 eager, torch's own choice of attention, AdamW one tensor at a time) and as `aggpose train` runs it.
 
-    python benchmarks/loader.py recipes/people-t_256x192.yaml [KEY=VALUE ...]
+    python benchmarks/loader.py recipes/people-t_256x192.yaml [KEY=VALUE ...] [--rounds 3]
 
-Both ways take turns in one process on the same batches. The ratio is that of "together": reading,
-augmentation and training steps. With a recipe of synthetic infants their pictures are read from
-files as `aggpose synthesize` wrote them; rendering is not in it (`benchmarks/synthesize.py`).
+Both ways take turns in one process, four batches a round, from the same weights on the same
+batches, so that their losses can be compared, a line a round. The ratio is that of "together":
+reading, augmentation and training steps. Pictures of synthetic infants are read from files as
+`aggpose synthesize` wrote them; rendering is not in it (`benchmarks/synthesize.py`).
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -27,7 +28,7 @@ from aggpose.training.module import attention_for_training, heatmap_loss, parame
 from aggpose.training.recipe import Recipe, read_recipe
 from aggpose.training.run import make_network, read_training_data
 
-BATCHES, ROUNDS = 4, 3
+BATCHES = 4
 WAYS = ("plain", "as trained")
 
 
@@ -46,12 +47,12 @@ class Trainee:
         self.net = make_network(recipe, say=lambda _: None).train()
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.net, 0.01, False),
-            lr=1e-6,
+            lr=recipe.training.learning_rate,
             fused=self.fast,
             foreach=None if self.fast else False,
         )
 
-    def step(self, batch: dict[str, Any]) -> None:
+    def step(self, batch: dict[str, Any]) -> float:
         images = normalise(batch["image"], IMAGENET_MEAN, IMAGENET_STD)
         recipe, low = self.recipe, self.fast and self.recipe.training.precision == "bf16-mixed"
         attention = attention_for_training(images.device) if self.fast else nullcontext()
@@ -62,10 +63,16 @@ class Trainee:
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
+        return loss.item()
 
 
 def main() -> None:
-    recipe = read_recipe(Path(sys.argv[1]), sys.argv[2:])
+    parser = argparse.ArgumentParser(description="Training samples a second.")
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("changes", nargs="*", help="KEY=VALUE, as of aggpose train")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    recipe = read_recipe(options.recipe, options.changes)
     if recipe.training.threads:
         torch.set_num_threads(recipe.training.threads)
     trainees = {way: Trainee(recipe, way) for way in WAYS}
@@ -77,30 +84,27 @@ def main() -> None:
         f"{recipe.data.workers} workers, {torch.get_num_threads()} threads"
     )
     samples = batches(recipe)
-    one = next(samples)
+    chosen = [next(samples)]
     for trainee in trainees.values():
-        trainee.step(one)
-    spent: dict[str, float] = {}
-
-    def add(name: str, began: float) -> None:
-        spent[name] = spent.get(name, 0.0) + time.perf_counter() - began
-
-    for _ in range(ROUNDS):
+        trainee.step(chosen[0])
+    spent = dict.fromkeys(("loader", *WAYS), 0.0)
+    for number in range(options.rounds):
+        began = time.perf_counter()
+        chosen = [next(samples) for _ in range(BATCHES)]
+        spent["loader"] += time.perf_counter() - began
+        losses = []
         for way, trainee in trainees.items():
-            for _ in range(BATCHES):
-                began = time.perf_counter()
-                batch = next(samples)
-                add("loader alone", began)
-                trainee.step(batch)
-                add(f"together, {way}", began)
-                began = time.perf_counter()
-                trainee.step(one)
-                add(f"network alone, {way}", began)
-    count = ROUNDS * BATCHES * recipe.training.batch_size
-    spent["loader alone"] /= len(WAYS)
-    for name, seconds in spent.items():
-        print(f"{name:<26}{count / seconds:8.1f} samples/s")
-    print(f"ratio, together {spent['together, plain'] / spent['together, as trained']:10.2f}")
+            began = time.perf_counter()
+            losses.append(sum(trainee.step(batch) for batch in chosen) / BATCHES)
+            spent[way] += time.perf_counter() - began
+        print(f"round {number + 1}: loss " + ", ".join(f"{x:.4f}" for x in losses), flush=True)
+    count = options.rounds * BATCHES * recipe.training.batch_size
+    together = {way: spent["loader"] + spent[way] for way in WAYS}
+    print(f"loader alone           {count / spent['loader']:8.1f} samples/s")
+    for way in WAYS:
+        print(f"network, {way:<14}{count / spent[way]:8.1f} samples/s")
+        print(f"together, {way:<13}{count / together[way]:8.1f} samples/s")
+    print(f"ratio, together        {together['plain'] / together['as trained']:8.2f}")
 
 
 if __name__ == "__main__":
