@@ -30,11 +30,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aggpose.export.certificate import certify
 from aggpose.export.check_set import CheckSet, bundled_set
-from aggpose.export.job import counted
+from aggpose.export.job import counted, keep_metadata
 from aggpose.export.openvino_file import write_openvino
 from aggpose.export.precision import write_int8
 from aggpose.inference.runtime import available_threads, find_model, open_runtime
-from aggpose.meta import META_KEY, ModelMeta
+from aggpose.meta import ModelMeta
 from aggpose.network import AggPose, build_network, count_macs, load_checkpoint
 from aggpose.network.export import export_onnx
 
@@ -86,7 +86,7 @@ def all_ways(
     if not options.float:
         files["ONNX Runtime int8"] = eight
         write_int8(plain, eight, checks.images[:32])
-        keep_meta(plain, eight)
+        keep_metadata(plain, eight)
     for precision in ("fp32", "bf16") if options.float else ("fp32", "bf16", "int8"):
         file = files[f"OpenVINO {precision}"] = folder / f"{precision}.xml"
         write_openvino(eight if precision == "int8" else plain, file, meta, precision)
@@ -100,15 +100,6 @@ def all_ways(
         ways["torch fp32, compiled"] = torch_run(fast)
         ways["torch bf16, compiled"] = torch_run(fast, bf16=True)
     return ways | {name: open_runtime(file, "cpu").run for name, file in files.items()}, files
-
-
-def keep_meta(source: Path, target: Path) -> None:
-    import onnx
-
-    model, before = onnx.load(str(target)), onnx.load(str(source))
-    props = {p.key: p.value for p in before.metadata_props if p.key == META_KEY}
-    onnx.helper.set_model_props(model, props)
-    onnx.save(model, str(target))
 
 
 def torch_run(net: torch.nn.Module, bf16: bool = False, plain_attention: bool = False) -> Run:

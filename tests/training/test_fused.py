@@ -16,7 +16,9 @@ from aggpose.network import build_network
 pytest.importorskip("triton", reason="comes with torch for CUDA")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 if DEVICE == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
-    pytest.skip("no GPU, and TRITON_INTERPRET is not 1", allow_module_level=True)
+    pytest.skip(
+        "needs a GPU, or TRITON_INTERPRET=1 to interpret the kernels", allow_module_level=True
+    )
 
 from aggpose.training import fused  # noqa: E402
 

@@ -128,12 +128,12 @@ def _write(
         write_fp16(plain, onnx_file)
     else:
         onnx_file.write_bytes(plain.read_bytes())
-    _keep_metadata(plain, onnx_file)
+    keep_metadata(plain, onnx_file)
     if to == "openvino":
         write_openvino(onnx_file, made, meta, precision)
 
 
-def _keep_metadata(source: Path, target: Path) -> None:
+def keep_metadata(source: Path, target: Path) -> None:
     """Converters drop what a file says of itself."""
     import onnx
 
