@@ -23,7 +23,9 @@ class ModelMeta:
 
     keypoints: names in the order of the heat maps. input_size: (width, height) px.
     mean, std: of RGB values in 0..1. box_padding: crop size over (aspect-padded) box size.
-    decode_kernel: DARK's smoothing window, heat-map px. antialias: whether crops of large pictures
+    decode_kernel: DARK's smoothing window, heat-map px. map_sigma: above 0 the maps are
+    probabilities of their cells times ``2 pi map_sigma**2`` and not heat maps, and are decoded by
+    expected similarity (`aggpose.decoding`). antialias: whether crops of large pictures
     are reduced by area first (`aggpose.data.pictures.warp_picture`). upright: whether the network
     knows people only with the trunk pointing up in the crop, which is turned until it does
     (`aggpose.inference.locate`). variant: the network's builder name.
@@ -40,6 +42,7 @@ class ModelMeta:
     std: tuple[float, float, float] = IMAGENET_STD
     box_padding: float = 1.25
     decode_kernel: int = 11
+    map_sigma: float = 0.0
     antialias: bool = False
     upright: bool = False
     variant: str = ""

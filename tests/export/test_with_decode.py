@@ -1,8 +1,9 @@
-"""Pixels in, key points out: the graph decodes as `aggpose.heatmaps` does."""
+"""Pixels in, key points out: the graph decodes as `aggpose.decoding` does."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from torch import Tensor, nn
 
 import aggpose
 from aggpose.cli.app import main
+from aggpose.decoding import decode_maps
 from aggpose.export.check_set import bundled_set
 from aggpose.export.with_decode import Decoded
 from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
-from aggpose.heatmaps import decode_heatmaps, encode_heatmaps
+from aggpose.heatmaps import encode_heatmaps
 from aggpose.meta import ModelMeta
 from aggpose.skeleton import COCO17
 
@@ -35,7 +37,9 @@ class Fixed(nn.Module):
         return self.maps
 
 
-def test_as_decoded_outside() -> None:
+@pytest.mark.parametrize("map_sigma", [0.0, 2.0])
+def test_as_decoded_outside(map_sigma: float) -> None:
+    meta = replace(META, map_sigma=map_sigma)
     rng = np.random.default_rng(0)
     points = rng.uniform(0, [47, 63], (6, 17, 2))
     maps, _ = encode_heatmaps(points, np.full((6, 17), 2), (48, 64), 2.0)
@@ -44,12 +48,12 @@ def test_as_decoded_outside() -> None:
     maps[0, 1] = -1
     maps[1, :3] = 0
     maps[1, 0, 0, 5] = maps[1, 1, 30, 47] = maps[1, 2, 63, 0] = 0.7  # on the border
-    coords, scores = decode_heatmaps(maps, 11)
+    coords, scores = decode_maps(maps, meta)
     back = invert_affine(input_to_heatmap(META.input_size, (48, 64)))
     net = Fixed(maps)
     crops = torch.zeros((6, 256, 192, 3), dtype=torch.uint8)
     crops[..., 0] = 255
-    out = Decoded(net, META)(crops).numpy()  # type: ignore[arg-type]
+    out = Decoded(net, meta)(crops).numpy()  # type: ignore[arg-type]
     np.testing.assert_allclose(out[..., 2], scores, atol=1e-6)
     np.testing.assert_allclose(out[..., :2], apply_affine(back, coords), atol=0.02)
     assert net.shown is not None

@@ -128,7 +128,7 @@ def test_a_network_comes_back_from_its_onnx_file(tmp_path: Path, half: bool) -> 
         for tensor in net.parameters():
             tensor.add_(0.01 * torch.randn_like(tensor))
     path = tmp_path / "net.onnx"
-    meta = ModelMeta(name="t", keypoints=INFANT21.keypoints, input_size=(64, 64))
+    meta = ModelMeta(name="t", keypoints=INFANT21.keypoints, input_size=(64, 64), map_sigma=2.0)
     export_onnx(net, path, meta, half_weights=half)
     back = load_checkpoint(path)
     assert back.config == net.config and back.meta == meta

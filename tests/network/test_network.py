@@ -1,4 +1,5 @@
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -204,10 +205,13 @@ def test_a_cut_off_file_is_not_called_malicious(tmp_path: Path, old: bool) -> No
 
 def test_own_files_round_trip(tmp_path: Path) -> None:
     net = build_network("aggpose-t", keypoints=21, residual=True, output="softmax").eval()
-    meta = ModelMeta("mine", INFANT21.keypoints, input_size=(64, 64), licence="CC0")
+    meta = ModelMeta("mine", INFANT21.keypoints, input_size=(64, 64), licence="CC0", map_sigma=2.0)
     save_checkpoint(net, tmp_path / "mine.safetensors", meta)
     loaded = load_checkpoint(tmp_path / "mine.safetensors")
     assert loaded.config == net.config and loaded.meta == meta
+    # of before maps said of themselves what they are
+    save_checkpoint(net, tmp_path / "mine.safetensors", replace(meta, map_sigma=0.0))
+    assert load_checkpoint(tmp_path / "mine.safetensors").meta == meta
     image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(loaded(image), net(image))

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from aggpose import __version__
+from aggpose.decoding import decode_maps
 from aggpose.export.check_set import CheckSet
 from aggpose.geometry import apply_affine, heatmap_to_picture, input_to_heatmap, invert_affine
-from aggpose.heatmaps import decode_heatmaps
 from aggpose.inference.runtime import file_sha256
 from aggpose.meta import ModelMeta
 from aggpose.skeleton import trunk_length
@@ -82,8 +82,8 @@ def certify(
     """Run both over the set and measure. reference: the network in torch, fp32."""
     expected = np.concatenate([reference(part) for part in _parts(checks.images, batch)])
     got = np.concatenate([exported(part) for part in _parts(checks.images, batch)])
-    coords, scores = decode_heatmaps(expected, meta.decode_kernel)
-    moved, moved_scores = decode_heatmaps(got, meta.decode_kernel)
+    coords, scores = decode_maps(expected, meta)
+    moved, moved_scores = decode_maps(got, meta)
     size = (expected.shape[3], expected.shape[2])
     to_crop = invert_affine(input_to_heatmap(meta.input_size, size))
     before, after = apply_affine(to_crop, coords), apply_affine(to_crop, moved)

@@ -1,13 +1,14 @@
 """ONNX files that take pixels and return key points: normalisation and decoding in the graph.
 
 Input ``crop`` (B, H, W, 3) uint8 RGB; output ``keypoints`` (B, K, 3): x, y in px of the crop (pixel
-centres at integers), score. Decoding is DARK as in `aggpose.heatmaps`, in single precision. A YAML
+centres at integers), score. Decoding is that of `aggpose.decoding`, in single precision. A YAML
 file beside describes the graph as one of anybody's (`aggpose.inference.foreign`), so that
 ``aggpose.load`` reads it through the same door as every other runtime of yours would.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ import torch.nn.functional as F
 import yaml
 from torch import Tensor, nn
 
+from aggpose.data.dataset import HEATMAP_STRIDE
+from aggpose.decoding import decode_maps, kernels, reaches
 from aggpose.errors import UserError
 from aggpose.export.certificate import Shift, shift_of
 from aggpose.export.check_set import CheckSet
 from aggpose.files import write_bytes
 from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
-from aggpose.heatmaps import REACH, blur_kernel, decode_heatmaps
+from aggpose.heatmaps import REACH, blur_kernel
 from aggpose.meta import ModelMeta
 from aggpose.network import AggPose
 from aggpose.network.export import forget_origin, to_onnx
@@ -45,18 +48,35 @@ class Decoded(nn.Module):
 
     mean: Tensor
     std: Tensor
-    kernel: Tensor
 
     def __init__(self, net: AggPose, meta: ModelMeta) -> None:
         super().__init__()
         self.net, self.size = net, meta.input_size
         self.register_buffer("mean", 255 * torch.tensor(meta.mean)[:, None, None])
         self.register_buffer("std", 255 * torch.tensor(meta.std)[:, None, None])
-        self.register_buffer("kernel", torch.from_numpy(blur_kernel(meta.decode_kernel)).float())
+        self.decode = Expected(meta) if meta.map_sigma else Dark(meta.decode_kernel)
 
     def forward(self, crop: Tensor) -> Tensor:
         images = (crop.permute(0, 3, 1, 2).float() - self.mean) / self.std
         maps = self.net(images)
+        height, width = maps.shape[2:]
+        px, py, scores = self.decode(maps)
+        back = invert_affine(input_to_heatmap(self.size, (width, height)))
+        px = px * float(back[0, 0]) + float(back[0, 2])
+        py = py * float(back[1, 1]) + float(back[1, 2])
+        return torch.stack([px, py, scores], dim=2)
+
+
+class Dark(nn.Module):
+    """Heat maps (B, K, h, w) -> x, y in heat-map px and scores, (B, K) each."""
+
+    kernel: Tensor
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.register_buffer("kernel", torch.from_numpy(blur_kernel(kernel)).float())
+
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         height, width = maps.shape[2:]
         flat = maps.flatten(2)
         scores, peak = flat.max(dim=2)
@@ -79,10 +99,7 @@ class Decoded(nn.Module):
         py = y + torch.where(counts, (gxy * gx - gxx * gy) / safe, torch.zeros_like(safe))
         px = torch.where(scores > 0, px, torch.zeros_like(px))
         py = torch.where(scores > 0, py, torch.zeros_like(py))
-        back = invert_affine(input_to_heatmap(self.size, (width, height)))
-        px = px * float(back[0, 0]) + float(back[0, 2])
-        py = py * float(back[1, 1]) + float(back[1, 2])
-        return torch.stack([px, py, scores], dim=2)
+        return px, py, scores
 
     def _smoothed(self, maps: Tensor) -> Tensor:
         half = len(self.kernel) // 2
@@ -90,6 +107,44 @@ class Decoded(nn.Module):
         rows = F.conv2d(stacked, self.kernel[None, None, None, :], padding=(0, half))
         both = F.conv2d(rows, self.kernel[None, None, :, None], padding=(half, 0))
         return both.reshape(maps.shape)
+
+
+class Expected(nn.Module):
+    """Probabilities (B, K, h, w) -> x, y in heat-map px and scores, (B, K) each."""
+
+    across: Tensor
+    down: Tensor
+
+    def __init__(self, meta: ModelMeta) -> None:
+        super().__init__()
+        width, height = (length // HEATMAP_STRIDE for length in meta.input_size)
+        reach = reaches(meta, (width, height))
+        scale = 1.0 / (2.0 * math.pi * meta.map_sigma**2)
+        self.register_buffer("across", torch.from_numpy(kernels(reach, width)) * scale)
+        self.register_buffer("down", torch.from_numpy(kernels(reach, height)))
+
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        height, width = maps.shape[2:]
+        flat = (self.down @ maps @ self.across).flatten(2)
+        scores, peak = flat.max(dim=2)
+        x, y = peak % width, peak // width
+        px = x + self._between(flat, peak, (x > 0) & (x < width - 1), 1)
+        py = y + self._between(flat, peak, (y > 0) & (y < height - 1), width)
+        return px, py, scores.clamp(max=1.0)
+
+    @staticmethod
+    def _between(flat: Tensor, peak: Tensor, inner: Tensor, step: int) -> Tensor:
+        middle = torch.where(inner, peak, torch.full_like(peak, step))
+
+        def at(way: int) -> Tensor:
+            cell = (middle + way * step)[:, :, None]
+            return flat.gather(2, cell)[:, :, 0].clamp(min=1e-30).log()
+
+        before, here, after = at(-1), at(0), at(1)
+        bend = before - 2 * here + after
+        found = inner & (bend < 0)
+        safe = torch.where(found, bend, torch.full_like(bend, -1.0))
+        return torch.where(found, 0.5 * (before - after) / safe, torch.zeros_like(bend))
 
 
 def description(meta: ModelMeta) -> dict[str, Any]:
@@ -165,7 +220,7 @@ def _shift(module: Decoded, path: Path, crops: np.ndarray, meta: ModelMeta) -> S
         for part in _parts(crops):
             images = torch.from_numpy(part).permute(0, 3, 1, 2).float()
             maps.append(module.net((images - module.mean) / module.std).numpy())
-    coords, scores = decode_heatmaps(np.concatenate(maps), meta.decode_kernel)
+    coords, scores = decode_maps(np.concatenate(maps), meta)
     size = (maps[0].shape[3], maps[0].shape[2])
     before = apply_affine(invert_affine(input_to_heatmap(meta.input_size, size)), coords)
     counts = scores >= meta.point_score

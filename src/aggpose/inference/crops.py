@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aggpose.data.pictures import warp_picture
+from aggpose.decoding import decode_maps, decoder_words
 from aggpose.geometry import (
     apply_affine,
     box_to_crop,
@@ -18,7 +19,6 @@ from aggpose.geometry import (
     turned_box,
     xyxy_to_xywh,
 )
-from aggpose.heatmaps import decode_heatmaps
 from aggpose.inference.foreign_runtime import ForeignRuntime
 from aggpose.inference.runtime import Runtime
 from aggpose.meta import ModelMeta
@@ -107,7 +107,7 @@ def crop_points(
     batch = normalise(cut, runtime.meta)
     maps = run_flipped(runtime, batch) if flip_test else runtime.run(batch)
     height, width = maps.shape[-2:]
-    points, scores = decode_heatmaps(maps, runtime.meta.decode_kernel)
+    points, scores = decode_maps(maps, runtime.meta)
     back = invert_affine(input_to_heatmap(runtime.meta.input_size, (width, height)))
     return apply_affine(back, points), scores
 
@@ -116,7 +116,7 @@ def decoder_of(runtime: Runtime) -> str:
     """How key points are read from the network's output, in words."""
     if isinstance(runtime, ForeignRuntime):
         return runtime.decoder
-    return f"DARK, kernel {runtime.meta.decode_kernel}"
+    return decoder_words(runtime.meta)
 
 
 def estimate(

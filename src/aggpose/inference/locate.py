@@ -1,11 +1,8 @@
-"""Finding the one infant with the pose network itself, without a detector.
+"""Looks of the pose network at crops of a picture, turned as it wants people.
 
-Detectors trained on standing adults miss lying infants. The pose network was trained on infants in
-every direction, so it looks at the whole picture first, then again and closer at a crop around its
-own key points. Where it stays unsure it looks at the picture turned by 90, 180 and 270 degrees, and
-closer at the best of these. Networks that were taught people upright only (`ModelMeta.upright`)
-look at all four turns, and closer at the best one with its trunk brought upright: what they say
-does not depend on the direction a child lies in.
+Networks that were taught people upright only (`ModelMeta.upright`) look at all four turns, and
+again at the best one with its trunk brought upright: what they say does not depend on the direction
+a child lies in.
 """
 
 from __future__ import annotations
@@ -24,13 +21,13 @@ from aggpose.pose import Poses
 
 @dataclass(frozen=True)
 class Thresholds:
-    """When a pose counts. Scores are heat-map peaks, in 0..1. The values here are for
+    """When a pose counts. Scores are in 0..1. The values here are those of heat-map peaks and
     ``ModelMeta.point_score`` 0.2; see `thresholds_of`.
 
     point: a key point at or above this is used for boxes and drawn.
     hint: the same for the first look at a whole picture, where the infant is small.
     found: mean score over the key points from which on an infant counts as found.
-    sure: mean score from which on no turned tries are made.
+    sure: mean score from which on no other tries are made.
     points: so many key points must reach ``point`` for a pose to count.
     """
 
@@ -41,9 +38,15 @@ class Thresholds:
     points: int = 4
 
 
+_EXPECTED = Thresholds(point=0.4, hint=0.2, found=0.5, sure=0.68)
+"""Of expected similarities (`aggpose.decoding`): where nobody is they do not fall as low as peaks,
+and they do not fall with every doubt of where exactly a point lies."""
+
+
 def thresholds_of(meta: ModelMeta) -> Thresholds:
     """The thresholds in proportion to what the network's scores mean."""
-    plain, factor = Thresholds(), meta.point_score / Thresholds.point
+    plain = _EXPECTED if meta.map_sigma else Thresholds()
+    factor = meta.point_score / plain.point
     return Thresholds(
         point=meta.point_score,
         hint=plain.hint * factor,
@@ -55,9 +58,6 @@ def thresholds_of(meta: ModelMeta) -> Thresholds:
 MARGIN = 0.1
 """Key points end before the body does: the box around them grows by this share of its longer
 side, on each side."""
-
-REFINEMENTS = 2
-"""Closer looks after the first."""
 
 TURNS = (90.0, 180.0, 270.0)
 
@@ -206,51 +206,6 @@ def look_upright(
         for i, aligned in zip(again, looks, strict=True):
             best[i] = max(best[i], aligned, key=lambda one: one.quality)
     return best
-
-
-def refine(runtime: Runtime, image: np.ndarray, first: Look, flip_test: bool = False) -> Look:
-    """Look closer at the first look's own key points until nothing changes.
-
-    Returns the look with the best quality; a later one wins a tie, for its crop fits better.
-    """
-    best = first
-    least: float | None = first.thresholds.hint
-    for _ in range(REFINEMENTS):
-        box, turn = best.body_box(least), upright_turn(best, runtime.meta)
-        same_turn = turned_apart(turn, best.crop.rotation) <= SAME_TURN_DEG
-        if box is None or (same_turn and overlap(box, best.crop.box) > 0.9):
-            break
-        crop = crop_of_box(box, runtime.meta, turn)
-        (closer,) = look_at(runtime, image, [crop], flip_test)
-        if closer.quality < best.quality:
-            break
-        best, least = closer, None
-    return best
-
-
-def find_infant(
-    runtime: Runtime, image: np.ndarray, flip_test: bool = False, turns: bool = True
-) -> Look | None:
-    """The infant in a picture, None when the network finds nobody.
-
-    image: (H, W, 3) uint8 RGB. turns: try turned pictures when unsure; networks that know people
-    upright look at all four turns first.
-    """
-    box = whole_picture(image)
-    # the picture fills the crop: the usual padding would only make the infant smaller
-    if runtime.meta.upright and turns:
-        (first,) = best_turns(runtime, [image], [box], 1.0, flip_test)
-        best = refine(runtime, image, first, flip_test)
-        return best if best.found() else None
-    (first,) = look_at(runtime, image, [crop_of_box(box, runtime.meta, padding=1.0)], flip_test)
-    best = refine(runtime, image, first, flip_test)
-    if turns and not best.sure():
-        crops = [crop_of_box(box, runtime.meta, turn, padding=1.0) for turn in TURNS]
-        turned = max(look_at(runtime, image, crops, flip_test), key=lambda seen: seen.quality)
-        closer = refine(runtime, image, turned, flip_test)
-        if closer.quality > best.quality:
-            best = closer
-    return best if best.found() else None
 
 
 def poses_of(look: Look | None, runtime: Runtime) -> Poses:

@@ -13,8 +13,9 @@ import numpy as np
 
 from aggpose.data.pictures import read_rgb
 from aggpose.inference.crops import Crop, crop_of_box, cut_crop, estimate
-from aggpose.inference.locate import find_infant, look_upright, poses_of
+from aggpose.inference.locate import look_upright, poses_of
 from aggpose.inference.runtime import Runtime, file_sha256, find_model, open_runtime
+from aggpose.inference.search import find_infant
 from aggpose.meta import ModelMeta
 from aggpose.pose import Poses
 from aggpose.skeleton import Skeleton, get_skeleton

@@ -11,7 +11,7 @@ import os
 import pickle
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -240,8 +240,10 @@ def _of_header(state: dict[str, Tensor], header: dict[str, str], path: Path) -> 
         )
     values = json.loads(header[CONFIG_KEY])
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    meta = ModelMeta.from_json(header[META_KEY])
-    return Checkpoint(state, "ours", NetworkConfig(**values), meta, path)
+    config = NetworkConfig(**values)
+    # files of before 2026-11-27 do not say so themselves
+    meta = replace(ModelMeta.from_json(header[META_KEY]), map_sigma=config.map_sigma)
+    return Checkpoint(state, "ours", config, meta, path)
 
 
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"

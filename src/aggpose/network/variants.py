@@ -47,6 +47,11 @@ class NetworkConfig:
         if self.output not in ("heatmaps", "softmax"):
             raise UserError(f"network output {self.output!r}: choose heatmaps or softmax")
 
+    @property
+    def map_sigma(self) -> float:
+        """`ModelMeta.map_sigma` of such a network."""
+        return self.sigma if self.output == "softmax" else 0.0
+
 
 _SMALL, _LARGE = (32, 64, 160, 256), (64, 128, 320, 512)
 

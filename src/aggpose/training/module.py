@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import lightning as L
@@ -14,15 +15,16 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aggpose.data.coco import People
 from aggpose.data.dataset import normalise
+from aggpose.decoding import decode_maps
 from aggpose.errors import UserError
 from aggpose.geometry import apply_affine
-from aggpose.heatmaps import decode_heatmaps, decode_kernel
-from aggpose.meta import IMAGENET_MEAN, IMAGENET_STD
+from aggpose.meta import IMAGENET_MEAN, IMAGENET_STD, ModelMeta
 from aggpose.network import AggPose
+from aggpose.skeleton import get_skeleton
 from aggpose.training.ema import WeightAverage
 from aggpose.training.losses import heatmap_loss
 from aggpose.training.recipe import Recipe
-from aggpose.training.start import parameter_groups
+from aggpose.training.start import parameter_groups, training_meta
 
 
 class PoseModule(L.LightningModule):
@@ -48,6 +50,11 @@ class PoseModule(L.LightningModule):
     def best_net(self) -> AggPose:
         """The network that validation scores and that is saved: the average where there is one."""
         return self.average.net if self.average is not None else self.net
+
+    @cached_property
+    def meta(self) -> ModelMeta:
+        """What the network says of itself, for decoding."""
+        return training_meta(self.recipe, self.net, get_skeleton(self.recipe.skeleton).keypoints)
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         images = normalise(batch["image"], IMAGENET_MEAN, IMAGENET_STD)
@@ -84,9 +91,9 @@ class PoseModule(L.LightningModule):
         # in full precision whatever the training's, as the finished network will run
         with torch.autocast(images.device.type, enabled=False):
             maps = self.best_net(images.float()).cpu().numpy()
-        coords, scores = decode_heatmaps(maps, decode_kernel(maps.shape[3]))
-        to_picture = batch["to_picture"].cpu().numpy()
         assert self.validation_people is not None
+        coords, scores = decode_maps(maps, self.meta)
+        to_picture = batch["to_picture"].cpu().numpy()
         for i, index in enumerate(batch["index"].tolist()):
             person = self.validation_people.records[index]
             points = apply_affine(to_picture[i], coords[i])

@@ -47,6 +47,7 @@ def training_meta(recipe: Recipe, net: AggPose, keypoints: tuple[str, ...]) -> M
         keypoints=keypoints,
         input_size=size,
         decode_kernel=decode_kernel(size[0] // HEATMAP_STRIDE),
+        map_sigma=net.config.map_sigma,
         antialias=True,
         upright=recipe.augment.upright > 0,
         variant=net.config.name,

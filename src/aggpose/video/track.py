@@ -22,15 +22,14 @@ from aggpose.inference.crops import crop_of_box, look
 from aggpose.inference.locate import (
     SAME_TURN_DEG,
     Look,
-    find_infant,
     overlap,
     poses_of,
-    refine,
     thresholds_of,
     turned_apart,
     upright_turn,
 )
 from aggpose.inference.runtime import Runtime
+from aggpose.inference.search import find_infant, refine
 from aggpose.meta import ModelMeta
 from aggpose.pose import Poses
 from aggpose.skeleton import Skeleton
@@ -52,8 +51,9 @@ NEAR = 0.5
 PATIENCE = 15
 """Frames without the infant for which its last place is still looked at."""
 
-TURN_EVERY = 10
-"""While lost, the turned frame is tried once in so many frames: it costs three more looks."""
+SEARCH_EVERY = 10
+"""While lost, turned frames and parts of them are tried once in so many frames: it costs dozens of
+looks."""
 
 RECHECK_EVERY = 30
 """After so many frames in a row below ``sure``, the whole frame is looked at again."""
@@ -213,8 +213,8 @@ class Follower:
         self._unsure = 0 if seen.sure() else self._unsure + 1
 
     def _search(self, image: np.ndarray) -> Look | None:
-        turns = self._misses % TURN_EVERY == 0
-        found = find_infant(self._runtime, image, self._flip_test, turns)
+        thorough = self._misses % SEARCH_EVERY == 0
+        found = find_infant(self._runtime, image, self._flip_test, thorough)
         if found is None:
             self._misses += 1
             if self._misses > PATIENCE:

@@ -1,0 +1,80 @@
+"""From a network's maps to key points and scores, by what the maps mean.
+
+Heat maps, peaks of height 1 that a network was taught to draw, are decoded by DARK
+(`aggpose.heatmaps`). Probabilities (`ModelMeta.map_sigma`) say more: how likely the point lies in
+each cell. From these the place is taken where the expected similarity is highest, the term of OKS
+that scores the point (`aggpose.evaluation.oks`), and that expectation is the point's score.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from aggpose.heatmaps import decode_heatmaps
+from aggpose.meta import ModelMeta
+
+
+def decode_maps(maps: np.ndarray, meta: ModelMeta) -> tuple[np.ndarray, np.ndarray]:
+    """Key points from a network's maps (B, K, h, w).
+
+    Returns coords (B, K, 2) float64, (x, y) in heat-map px, and scores (B, K), 0 to 1. Where the
+    score is 0 or less the coordinates mean nothing.
+    """
+    if not meta.map_sigma:
+        return decode_heatmaps(maps, meta.decode_kernel)
+    height, width = maps.shape[2:]
+    return expected_similarity(maps, meta.map_sigma, reaches(meta, (width, height)))
+
+
+def decoder_words(meta: ModelMeta) -> str:
+    """How key points are read from the network's maps, in words."""
+    return "expected similarity" if meta.map_sigma else f"DARK, kernel {meta.decode_kernel}"
+
+
+def reaches(meta: ModelMeta, size: tuple[int, int]) -> np.ndarray:
+    """(K,) how far a point may be off, in heat-map px: the standard deviation of its term of OKS,
+    2 sigma sqrt(area), for a person whose box fills the crop without its padding.
+
+    size: (width, height) of the maps.
+    """
+    side = math.sqrt(size[0] * size[1]) / meta.box_padding
+    return 2.0 * side * np.array(meta.skeleton.sigmas)
+
+
+def kernels(reach: np.ndarray, cells: int) -> np.ndarray:
+    """(K, cells, cells) float32: similarity of every cell with every other along one axis."""
+    apart = np.arange(cells)[:, None] - np.arange(cells)
+    return np.exp(-0.5 * (apart / reach[:, None, None]) ** 2).astype(np.float32)
+
+
+def expected_similarity(
+    maps: np.ndarray, map_sigma: float, reach: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decode probabilities.
+
+    maps: (B, K, h, w), probabilities of cells times ``2 pi map_sigma**2``. reach: (K,) px,
+    `reaches`. The similarity's Gaussian over the maps gives the expectation at every cell; from the
+    highest, a parabola through its logarithm leads between the cells, along each axis.
+    Returns coords (B, K, 2) float64 heat-map px and scores (B, K).
+    """
+    batch, joints, height, width = maps.shape
+    smooth = np.matmul(np.matmul(kernels(reach, height), maps), kernels(reach, width))
+    smooth *= 1.0 / (2.0 * math.pi * map_sigma**2)
+    flat = smooth.reshape(batch * joints, height * width)
+    peak = flat.argmax(axis=1)
+    rows = np.arange(len(flat))
+    scores = flat[rows, peak]
+    x, y = peak % width, peak // width
+    coords = np.stack([x, y], axis=1).astype(np.float64)
+    for axis, (at, cells, step) in enumerate(((x, width, 1), (y, height, width))):
+        inner = np.flatnonzero((at > 0) & (at < cells - 1) & (scores > 0))
+        before, here, after = (
+            np.log(np.maximum(flat[inner, peak[inner] + way * step], 1e-30, dtype=np.float64))
+            for way in (-1, 0, 1)
+        )
+        bend = before - 2 * here + after
+        safe = np.where(bend < 0, bend, -1.0)
+        coords[inner, axis] += np.where(bend < 0, 0.5 * (before - after) / safe, 0.0)
+    return coords.reshape(batch, joints, 2), scores.reshape(batch, joints).clip(max=1.0)

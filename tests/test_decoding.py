@@ -1,0 +1,91 @@
+"""Probabilities are decoded where the expected similarity is highest."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from aggpose.decoding import decode_maps, decoder_words, expected_similarity, reaches
+from aggpose.evaluation.oks import point_similarity
+from aggpose.heatmaps import decode_heatmaps, encode_heatmaps
+from aggpose.meta import ModelMeta
+from aggpose.skeleton import COCO17
+
+SIGMA = 1.5
+PLAIN = ModelMeta(name="test", keypoints=COCO17.keypoints, input_size=(160, 192), decode_kernel=9)
+META = ModelMeta(name="test", keypoints=COCO17.keypoints, input_size=(160, 192), map_sigma=SIGMA)
+SIZE = (40, 48)
+
+
+def gaussians(points: np.ndarray) -> np.ndarray:
+    """Maps (B, K, h, w) of probabilities in the network's scale, all of the mass on the map."""
+    return encode_heatmaps(points, np.full(points.shape[:-1], 2), SIZE, SIGMA)[0]
+
+
+def test_reach_is_that_of_oks() -> None:
+    """A point one reach off has the similarity of one standard deviation, for a person whose box
+    fills the crop within its padding."""
+    reach = reaches(META, SIZE)
+    area = SIZE[0] * SIZE[1] / META.box_padding**2
+    off = np.stack([reach, np.zeros(17)], axis=-1)
+    similarity = point_similarity(off, np.zeros((17, 2)), area, np.array(COCO17.sigmas))
+    np.testing.assert_allclose(similarity, math.exp(-0.5), rtol=1e-9)
+
+
+def test_points_come_back() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform(12, [27, 35], (5, 17, 2))
+    coords, _ = decode_maps(gaussians(points), META)
+    np.testing.assert_allclose(coords, points, atol=0.02)
+    # scores are of cells: two Gaussians convolved, a point as unsure as its target was
+    _, scores = decode_maps(gaussians(points.round()), META)
+    reach = reaches(META, SIZE)
+    np.testing.assert_allclose(scores, np.tile(reach**2 / (reach**2 + SIGMA**2), (5, 1)), atol=0.01)
+
+
+def test_no_place_is_expected_to_be_better() -> None:
+    """Against the expectation summed up cell by cell."""
+    rng = np.random.default_rng(1)
+    maps = rng.random((2, 17, SIZE[1], SIZE[0])).astype(np.float32) ** 8
+    maps *= 2 * math.pi * SIGMA**2 / maps.sum(axis=(2, 3), keepdims=True)
+    reach = reaches(META, SIZE)
+    _, scores = expected_similarity(maps, SIGMA, reach)
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+    probability = maps / (2 * math.pi * SIGMA**2)
+    for b, k in ((0, 0), (0, 5), (1, 11), (1, 16)):
+        cells = [(i, j) for i in range(SIZE[0]) for j in range(SIZE[1])]
+        near = (np.exp(-((x - i) ** 2 + (y - j) ** 2) / 2 / reach[k] ** 2) for i, j in cells)
+        best = max(float((probability[b, k] * similarity).sum()) for similarity in near)
+        assert scores[b, k] == pytest.approx(best, rel=1e-4)
+
+
+def test_the_heavier_of_two_places_wins() -> None:
+    """DARK takes the highest cell; a lower but wider hill holds more."""
+    high, wide = np.array([8.0, 10.0]), np.array([28.0, 34.0])
+    one = gaussians(np.tile(high, (1, 17, 1)))
+    broad = encode_heatmaps(np.tile(wide, (1, 17, 1)), np.full((1, 17), 2), SIZE, 2 * SIGMA)[0]
+    maps = 0.35 * one + 0.65 * broad / 4  # 35 % of the mass on the high one
+    assert (maps.reshape(17, -1).max(axis=1) == maps[0, :, 10, 8]).all()
+    coords, scores = decode_maps(maps, META)
+    hip = COCO17.keypoints.index("left_hip")
+    np.testing.assert_allclose(coords[0, hip], wide, atol=0.05)
+    assert 0.35 < scores[0, hip] < 0.65
+    np.testing.assert_allclose(decode_heatmaps(maps, 9)[0][0, hip], high, atol=0.05)
+
+
+def test_borders_and_nothing() -> None:
+    maps = np.zeros((1, 17, SIZE[1], SIZE[0]), np.float32)
+    maps[0, 0, 0, 0] = maps[0, 1, 47, 39] = 1.0
+    coords, scores = decode_maps(maps, META)
+    assert coords[0, 0].tolist() == [0, 0] and coords[0, 1].tolist() == [39, 47]
+    assert (scores[0, 2:] == 0).all() and np.isfinite(coords).all()
+
+
+def test_heat_maps_are_decoded_as_published() -> None:
+    maps = gaussians(np.random.default_rng(2).uniform(5, 30, (2, 17, 2)))
+    for ours, dark in zip(decode_maps(maps, PLAIN), decode_heatmaps(maps, 9), strict=True):
+        np.testing.assert_array_equal(ours, dark)
+    assert decoder_words(PLAIN) == "DARK, kernel 9"
+    assert decoder_words(META) == "expected similarity"
