@@ -10,22 +10,17 @@ from aggpose.network import AggPose
 
 
 def fake_quantised(values: Tensor, per_channel: bool) -> Tensor:
-    """What int8 leaves of values: symmetric per first axis (weights), else the range of all of them
-    in 256 steps (activations)."""
-    if per_channel:
-        flat = values.flatten(1).abs().amax(dim=1).clamp(min=1e-12) / 127
-        scale = flat.reshape(-1, *[1] * (values.ndim - 1))
-        return (values / scale).round().clamp(-127, 127) * scale
-    low, high = values.min().clamp(max=0), values.max().clamp(min=0)
-    scale = ((high - low) / 255).clamp(min=1e-12)
-    zero = (-low / scale).round()
-    return ((values / scale + zero).round().clamp(0, 255) - zero) * scale
+    """What int8 leaves of values, symmetric: one scale per first axis (weights), or one for all of
+    them (activations)."""
+    size = values.abs().flatten(1).amax(dim=1) if per_channel else values.abs().amax()
+    scale = (size.clamp(min=1e-12) / 127).reshape(-1, *[1] * (values.ndim - 1))
+    return (values / scale).round().clamp(-127, 127) * scale
 
 
 def layer_sensitivity(net: AggPose, images: np.ndarray) -> dict[str, float]:
     """Layer -> mean squared change of the raw maps when it alone computes in int8, worst first.
 
-    images: (N, 3, H, W) float32. Linear layers and convolutions, as `precision.write_int8` takes.
+    images: (N, 3, H, W) float32. The layers that `precision.write_int8` takes.
     """
     batch = torch.from_numpy(images)
     net = net.float().cpu().eval()
@@ -33,7 +28,7 @@ def layer_sensitivity(net: AggPose, images: np.ndarray) -> dict[str, float]:
     with torch.no_grad():
         plain = net.raw(batch)
         for name, layer in net.named_modules():
-            if not isinstance(layer, (nn.Linear, nn.Conv2d)):
+            if not isinstance(layer, (nn.Linear, nn.Conv2d)) or getattr(layer, "groups", 1) > 1:
                 continue
             weight = layer.weight.data
             handle = layer.register_forward_pre_hook(

@@ -11,7 +11,7 @@ import numpy as np
 from aggpose.errors import UserError, installing
 from aggpose.meta import META_KEY, ModelMeta
 
-_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "bf16"}
 
 BATCHES = (8, 4, 1)
 """Batch sizes that a network is compiled for, each when it is first met: with every size known
