@@ -24,7 +24,7 @@ from aggpose.skeleton import get_skeleton
 from aggpose.training.ema import WeightAverage
 from aggpose.training.losses import heatmap_loss
 from aggpose.training.recipe import Recipe
-from aggpose.training.start import parameter_groups, training_meta
+from aggpose.training.start import make_optimiser, training_meta
 
 
 class PoseModule(L.LightningModule):
@@ -116,12 +116,9 @@ class PoseModule(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         training = self.recipe.training
-        optimiser = torch.optim.AdamW(
-            parameter_groups(self.net, training.weight_decay, training.decay_all),
-            lr=training.learning_rate,
-            # with mixed precision Lightning refuses to clip what a fused optimiser could un-scale
-            fused=training.precision == "32-true" or not training.clip,
-        )
+        # with mixed precision Lightning refuses to clip what a fused optimiser could un-scale
+        fused = training.precision == "32-true" or not training.clip
+        optimiser = make_optimiser(self.net, training, fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: learning_rate_factor(step, self.recipe, self.steps_per_epoch)
         )

@@ -114,14 +114,16 @@ class ScheduleRecipe(_Part):
 
 
 class TrainingRecipe(_Part):
-    """Optimisation. batch_size: of one process, before accumulation. weight_decay is not applied
-    to norms and biases unless ``decay_all`` (the published way). ema: decay of the running mean of
-    the weights that validation and the final file use, 0 for none. compile: by torch.compile, which
+    """Optimisation. batch_size: of one process, before accumulation. optimiser: ``muon`` takes
+    AdamW's learning rate and decay (`aggpose.training.muon`). weight_decay is not applied to norms
+    and biases unless ``decay_all`` (the published way). ema: decay of the running mean of the
+    weights that validation and the final file use, 0 for none. compile: by torch.compile, which
     takes minutes at the start and pays on a GPU."""
 
     epochs: Annotated[int, Field(gt=0)] = 260
     batch_size: Annotated[int, Field(gt=0)] = 64
     accumulate: Annotated[int, Field(gt=0)] = 1
+    optimiser: Literal["adamw", "muon"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     decay_all: bool = False

@@ -13,7 +13,8 @@ from aggpose.heatmaps import decode_kernel
 from aggpose.meta import ModelMeta
 from aggpose.network import AggPose, build_network, count_macs, count_parameters, load_weights
 from aggpose.skeleton import get_skeleton
-from aggpose.training.recipe import Recipe
+from aggpose.training.muon import Muon, is_matrix
+from aggpose.training.recipe import Recipe, TrainingRecipe
 
 
 def make_network(recipe: Recipe, say: Callable[[str], None] = print) -> AggPose:
@@ -58,14 +59,30 @@ def training_meta(recipe: Recipe, net: AggPose, keypoints: tuple[str, ...]) -> M
     )
 
 
-def parameter_groups(net: nn.Module, weight_decay: float, decay_all: bool) -> list[dict[str, Any]]:
-    """Two groups: with and without weight decay (norms and biases, unless decay_all)."""
+def make_optimiser(net: nn.Module, training: TrainingRecipe, fused: bool) -> torch.optim.Optimizer:
+    """The recipe's optimiser over a network's weights. fused: AdamW's, for its part."""
+    muon = training.optimiser == "muon"
+    groups = parameter_groups(net, training.weight_decay, training.decay_all, muon)
+    return (Muon if muon else torch.optim.AdamW)(groups, lr=training.learning_rate, fused=fused)
+
+
+def parameter_groups(
+    net: nn.Module, weight_decay: float, decay_all: bool, matrices: bool = False
+) -> list[dict[str, Any]]:
+    """Groups of weights: with and without weight decay (norms and biases, unless decay_all).
+    matrices: those that Muon takes in a group of their own."""
+    own: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
-    for parameter in net.parameters():
-        if parameter.requires_grad:
+    for name, parameter in net.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if matrices and is_matrix(name, parameter):
+            own.append(parameter)
+        else:
             (decayed if decay_all or parameter.ndim > 1 else plain).append(parameter)
     groups = [
+        {"params": own, "weight_decay": weight_decay, "matrices": True},
         {"params": decayed, "weight_decay": weight_decay},
         {"params": plain, "weight_decay": 0.0},
     ]

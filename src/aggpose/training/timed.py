@@ -6,9 +6,10 @@
 For a machine that is there for minutes: pictures come as packs (`training.packs`), also while
 it runs; crops are drawn, cut and changed on the device; the learning rate falls with the time that
 has gone by, so that the end comes when the time is up. Of the recipe count skeleton, network,
-initialise, augment, loss, schedule (warm-up and ``final``) and training's learning rate, weight
-decay, clip, ema and seed. Stages are input width x height, the share of the time at which they
-end, and the batch size. OUT/seconds, a file with a number, changes the time while it runs.
+initialise, augment, loss, schedule (warm-up and ``final``) and training's optimiser, learning
+rate, weight decay, clip, ema and seed. Stages are input width x height, the share of the time at
+which they end, and the batch size. OUT/seconds, a file with a number, changes the time while it
+runs.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from aggpose.training.album import Album, PackFolder
 from aggpose.training.ema import WeightAverage
 from aggpose.training.losses import heatmap_loss
 from aggpose.training.recipe import Recipe, read_recipe
-from aggpose.training.start import make_network, parameter_groups, training_meta
+from aggpose.training.start import make_network, make_optimiser, training_meta
 
 SAVE_EVERY = 45.0
 """Seconds between files of what has been learnt so far."""
@@ -111,12 +112,7 @@ class TimedTraining:
         self.meta = training_meta(recipe, net, self.skeleton.keypoints)
         self.net = net.to(device).train()
         self.average = WeightAverage(self.net, recipe.training.ema)
-        training = recipe.training
-        self.optimiser = torch.optim.AdamW(
-            parameter_groups(self.net, training.weight_decay, training.decay_all),
-            lr=training.learning_rate,
-            fused=True,
-        )
+        self.optimiser = make_optimiser(self.net, recipe.training, fused=True)
         self.mean = 255 * torch.tensor(IMAGENET_MEAN, device=device)[:, None, None]
         self.std = 255 * torch.tensor(IMAGENET_STD, device=device)[:, None, None]
         self._loss = self.loss
