@@ -11,7 +11,7 @@ from colour_net import colour_net, figure, paint, save_rgb, with_exif_orientatio
 import aggpose
 from aggpose.errors import UserError
 from aggpose.evaluation.protocol import turn_boxes, turn_poses
-from aggpose.inference import Model, find_infant, load
+from aggpose.inference import Model, find_infant, load, search
 from aggpose.skeleton import INFANT21, INFANT24
 
 SIZE = (640, 480)
@@ -75,6 +75,29 @@ def test_turned_tries_find_a_long_figure_in_a_wide_picture(tmp_path: Path) -> No
     assert find_infant(weak.runtime, image, thorough=False) is None
     poses = weak.predict(image)
     assert error(poses, truth) < 1.0
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_small_figure_is_found_in_parts_of_the_picture(
+    tmp_path: Path, upright: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(colour_net(tmp_path / "net.onnx", upright=upright))
+    truth = figure((1000.0, 60.0), 150)
+    image = paint((1400, 400), truth, radius=6)
+    assert error(model.predict(image), truth) < 1.0
+    monkeypatch.setattr(search, "WINDOWS", ())
+    assert len(model.predict(image)) == 0
+
+
+def test_parts_cover_the_picture() -> None:
+    for share in search.WINDOWS:
+        seen = np.zeros((300, 500), bool)
+        for x1, y1, x2, y2 in search.windows((500, 300), share):
+            assert x2 - x1 == pytest.approx(300 * share) and y2 - y1 == pytest.approx(300 * share)
+            assert min(x1, y1) >= 0 and x2 <= 500 and y2 <= 300
+            seen[round(y1) : round(y2), round(x1) : round(x2)] = True
+        assert seen.all()
+    assert len(search.windows((300, 300), 1.0)) == 1
 
 
 @pytest.fixture(scope="module")

@@ -70,6 +70,22 @@ def test_what_muon_takes_of_the_network() -> None:
     assert len(optimiser.param_groups[0]["params"]) == len(taken)
 
 
+def test_a_closure_meets_all_groups() -> None:
+    weight, bias = nn.Parameter(torch.randn(3, 3)), nn.Parameter(torch.randn(3))
+    groups = [{"params": [weight], "matrices": True}, {"params": [bias]}]
+    optimiser = Muon(groups, lr=0.1)
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        loss = (weight @ torch.ones(3) + bias).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        assert optimiser.step(closure) is not None
+        assert weight.grad is not None and (weight.grad == 1).all()
+
+
 def test_its_state_comes_back() -> None:
     torch.manual_seed(0)
     weight = nn.Parameter(torch.randn(6, 4))

@@ -119,14 +119,16 @@ def test_wrong_way_needs_a_place_that_is_nowhere(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_killed_training_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_killed_training_goes_on_as_if_nothing_had_been(tmp_path: Path, optimiser: str) -> None:
     """SIGKILL in mid-epoch, --resume: the same weights as the run that was left alone."""
     recipe = write_recipe(tmp_path)
-    train(read_recipe(recipe, [f"out={tmp_path / 'whole'}"]), say=lambda _: None)
+    by = f"training.optimiser={optimiser}"
+    train(read_recipe(recipe, [f"out={tmp_path / 'whole'}", by]), say=lambda _: None)
 
     killed = tmp_path / "killed"
     last = killed / "checkpoints" / "last.ckpt"
-    process = subprocess.Popen(cli("train", recipe, f"out={killed}"), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(cli("train", recipe, f"out={killed}", by), stdout=subprocess.DEVNULL)
     try:
         wait_for(last, process)  # step 2 of 6 of the first epoch
         process.send_signal(signal.SIGKILL)
@@ -138,7 +140,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(tmp_path: Path) -> Non
     assert not (killed / "weights.safetensors").exists()
 
     done = subprocess.run(
-        cli("train", recipe, f"out={killed}", "--resume"), capture_output=True, text=True
+        cli("train", recipe, f"out={killed}", by, "--resume"), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     whole, resumed = (
@@ -146,7 +148,8 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(tmp_path: Path) -> Non
     )
     assert largest_difference(whole, resumed) < 1e-6
     # the comparison can fail: another seed gives other weights
-    train(read_recipe(recipe, [f"out={tmp_path / 'o'}", "training.seed=1"]), say=lambda _: None)
+    other = [f"out={tmp_path / 'o'}", "training.seed=1", by]
+    train(read_recipe(recipe, other), say=lambda _: None)
     assert largest_difference(whole, weights_of(tmp_path / "o" / "weights.safetensors")) > 1e-3
 
 

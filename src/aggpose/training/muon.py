@@ -41,10 +41,14 @@ class Muon(torch.optim.AdamW):
     """AdamW whose groups with ``matrices`` True take Muon's steps instead."""
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        loss = None
+        if closure is not None:  # which clears the gradients of all groups, and clips them
+            with torch.enable_grad():
+                loss = closure()
         groups = self.param_groups
         self.param_groups = [group for group in groups if not group.get("matrices")]
         try:
-            loss = super().step(closure)  # type: ignore[arg-type]
+            super().step()
         finally:
             self.param_groups = groups
         for group in groups:
