@@ -22,7 +22,7 @@ import yaml
 from torch import Tensor, nn
 
 from aggpose.data.dataset import HEATMAP_STRIDE
-from aggpose.decoding import decode_maps, kernels, reaches
+from aggpose.decoding import STRICT, decode_maps, kernels, reaches
 from aggpose.errors import UserError
 from aggpose.export.certificate import Shift, shift_of
 from aggpose.export.check_set import CheckSet
@@ -114,23 +114,32 @@ class Expected(nn.Module):
 
     across: Tensor
     down: Tensor
+    reach: Tensor
 
     def __init__(self, meta: ModelMeta) -> None:
         super().__init__()
         width, height = (length // HEATMAP_STRIDE for length in meta.input_size)
         reach = reaches(meta, (width, height))
-        scale = 1.0 / (2.0 * math.pi * meta.map_sigma**2)
-        self.register_buffer("across", torch.from_numpy(kernels(reach, width)) * scale)
-        self.register_buffer("down", torch.from_numpy(kernels(reach, height)))
+        self.scale = 1.0 / (2.0 * math.pi * meta.map_sigma**2)
+        self.register_buffer("across", torch.from_numpy(kernels(STRICT * reach, width)))
+        self.register_buffer("down", torch.from_numpy(kernels(STRICT * reach, height)))
+        self.register_buffer("reach", torch.from_numpy(reach).float()[:, None])
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         height, width = maps.shape[2:]
         flat = (self.down @ maps @ self.across).flatten(2)
-        scores, peak = flat.max(dim=2)
+        peak = flat.argmax(dim=2)
         x, y = peak % width, peak // width
         px = x + self._between(flat, peak, (x > 0) & (x < width - 1), 1)
         py = y + self._between(flat, peak, (y > 0) & (y < height - 1), width)
+        rows = (maps * self._near(px, width)[:, :, None, :]).sum(dim=3)
+        scores = (rows * self._near(py, height)).sum(dim=2) * self.scale
         return px, py, scores.clamp(max=1.0)
+
+    def _near(self, at: Tensor, cells: int) -> Tensor:
+        """(B, K, cells) similarity of every cell with a place along one axis."""
+        apart = torch.arange(cells, device=at.device) - at[:, :, None]
+        return torch.exp(-0.5 * (apart / self.reach) ** 2)
 
     @staticmethod
     def _between(flat: Tensor, peak: Tensor, inner: Tensor, step: int) -> Tensor:
