@@ -41,9 +41,8 @@ def test_points_come_back() -> None:
     np.testing.assert_allclose(coords, points, atol=0.02)
     # two Gaussians convolved: a point as unsure as its target was
     reach = reaches(META, SIZE)
-    np.testing.assert_allclose(
-        scores, np.tile(reach**2 / (reach**2 + SIGMA**2), (5, 1)), atol=0.002
-    )
+    wanted = np.tile(reach**2 / (reach**2 + SIGMA**2), (5, 1))
+    np.testing.assert_allclose(scores, wanted, atol=0.002)
 
 
 def test_place_and_score_are_what_they_say() -> None:

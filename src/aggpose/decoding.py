@@ -3,7 +3,7 @@
 Heat maps, peaks of height 1 that a network was taught to draw, are decoded by DARK
 (`aggpose.heatmaps`). Probabilities (`ModelMeta.map_sigma`) say more: how likely the point lies in
 each cell. From these the score is the expected similarity, the term of OKS that judges the point
-(`aggpose.evaluation.oks`), and the place is where that of twice the strictness is highest.
+(`aggpose.evaluation.oks`), and the place is where a somewhat stricter one is highest.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def reaches(meta: ModelMeta, size: tuple[int, int]) -> np.ndarray:
     return 2.0 * side * np.array(meta.skeleton.sigmas)
 
 
-STRICT = 0.5
-"""The place is the best for a similarity that reaches only so far as OKS's does. The best one for
-OKS itself lies further inside of the body: knees and ankles, of which OKS forgives most, within 0.2
-trunk lengths fell by 3 to 5 in 100 on infants-dev."""
+STRICT = 0.8
+"""The place is the best for a similarity that reaches only so far as OKS's does. Where a network is
+unsure the best one for OKS itself lies further inside of the body; the highest cell trembles more
+from frame to frame. docs/experiments.md has what 0.5 to 1 give."""
 
 
 def kernels(reach: np.ndarray, cells: int) -> np.ndarray:
