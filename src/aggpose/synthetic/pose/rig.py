@@ -27,6 +27,16 @@ _NECK = (("neck01", 0.15, 0.6), ("neck02", 0.2, 0.4), ("neck03", 0.2, -0.3), ("h
 _SPINE = ("spine05", "spine04", "spine03", "spine02")
 
 
+_HAND = {
+    "wrist": 1.0,
+    **{f"finger{f}-{part}": s for part, s in (("1", 1.0), ("2", 1.15), ("3", 0.6)) for f in "2345"},
+    "finger1-2": 0.5,
+    "finger1-3": 0.6,
+}
+"""Bones that bend about their own axes, and their shares: the wrist of its angle, the others of
+``fingers``."""
+
+
 def bone_rotations(
     angles: Angles, bones: Sequence[str], reference: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -82,16 +92,13 @@ def _arms(own: Angles, axes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         "upperarm02": _back(first) @ second,
         "lowerarm01": _back(second) @ third,
         "lowerarm02": _back(third) @ fourth,
-        "wrist": _in_bone(axes, "wrist", _about("x", own["wrist"])),
     }
-    for part, share in (("1", 1.0), ("2", 1.15), ("3", 0.6)):
-        bend = _about("x", own["fingers"] * share)
-        for finger in "2345":
-            turns[f"finger{finger}-{part}"] = _in_bone(axes, f"finger{finger}-{part}", bend)
-    for part, share in (("2", 0.5), ("3", 0.6)):
-        bend = _about("x", own["fingers"] * share)
-        turns[f"finger1-{part}"] = _in_bone(axes, f"finger1-{part}", bend)
-    return turns
+    shares = np.array(list(_HAND.values()))[:, None, None]
+    bend = shares * np.stack([own["wrist"], *[own["fingers"]] * (len(_HAND) - 1)])
+    # (bones, 2, 1, 3, 3): turns about the bones' own axes
+    both = np.array([[axes[f"{bone}.L"], axes[f"{bone}.R"]] for bone in _HAND])[:, :, None]
+    hand = both @ _about("x", bend) @ _back(both)
+    return turns | dict(zip(_HAND, hand, strict=True))
 
 
 def _legs(own: Angles, axes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -135,12 +142,6 @@ def _about(axis: str, degrees: np.ndarray) -> np.ndarray:
     turn[..., j, j] = turn[..., k, k] = c
     turn[..., j, k], turn[..., k, j] = -s, s
     return turn
-
-
-def _in_bone(axes: Mapping[str, np.ndarray], bone: str, bend: np.ndarray) -> np.ndarray:
-    """(2, T, 3, 3): a turn about the bones' own axes."""
-    both = np.stack([axes[f"{bone}.L"], axes[f"{bone}.R"]])[:, None]
-    return both @ bend @ _back(both)
 
 
 def _back(turn: np.ndarray) -> np.ndarray:
