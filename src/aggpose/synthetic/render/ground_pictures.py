@@ -77,7 +77,7 @@ class Grounds:
             colour = cv2.transform(colour, tint)
         colour = cv2.LUT(colour, _ROOTS)
         colour = cv2.cvtColor(colour, cv2.COLOR_RGB2RGBA)
-        slope: np.ndarray = _SLOPES[np.ascontiguousarray(ground.slope[part]).view(np.uint16)]
+        slope: np.ndarray = _SLOPES.take(np.ascontiguousarray(ground.slope[part]).view(np.uint16))
         colours, slopes = [], []
         while True:
             colours.append(colour.reshape(-1).view(np.int32))
