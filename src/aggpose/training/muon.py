@@ -58,27 +58,28 @@ class Muon(torch.optim.AdamW):
 
     @torch.no_grad()
     def _step_matrices(self, group: dict[str, Any]) -> None:
-        by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
-        for weight in group["params"]:
-            if weight.grad is not None:
-                by_shape[(len(weight), weight[0].numel())].append(weight)
-        for shape, weights in by_shape.items():
-            steps = orthogonalised(torch.stack([self._ahead(weight) for weight in weights]))
-            length = RMS * max(shape) ** 0.5
-            for weight, step in zip(weights, steps, strict=True):
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.sub_(step.view_as(weight), alpha=float(group["lr"]) * length)
+        weights = [weight for weight in group["params"] if weight.grad is not None]
+        gradients = [weight.grad for weight in weights]
+        momenta = [self._momentum(weight) for weight in weights]
+        torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
+        ahead = torch._foreach_lerp(gradients, momenta, MOMENTUM)  # Nesterov's
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for i, weight in enumerate(weights):
+            by_shape[(len(weight), weight[0].numel())].append(i)
+        for shape, members in by_shape.items():
+            steps = orthogonalised(torch.stack([ahead[i].flatten(1) for i in members]))
+            own = [weights[i] for i in members]
+            moves = [step.view_as(weight) for step, weight in zip(steps, own, strict=True)]
+            torch._foreach_add_(own, moves, alpha=-float(group["lr"]) * RMS * max(shape) ** 0.5)
 
-    def _ahead(self, weight: Tensor) -> Tensor:
-        """(rows, columns) Nesterov's momentum of a weight's gradient."""
+    def _momentum(self, weight: Tensor) -> Tensor:
         state = self.state[weight]
         if not state:
             state["step"] = torch.zeros(())  # AdamW looks for it where states are loaded
             state["momentum"] = torch.zeros_like(weight)
         momentum: Tensor = state["momentum"]
-        assert weight.grad is not None
-        momentum.lerp_(weight.grad, 1 - MOMENTUM)
-        return weight.grad.lerp(momentum, MOMENTUM).flatten(1)
+        return momentum
 
 
 def is_matrix(name: str, weight: nn.Parameter) -> bool:
