@@ -72,7 +72,7 @@ def test_turned_tries_find_a_long_figure_in_a_wide_picture(tmp_path: Path) -> No
     truth = figure((220.0, 20.0), 440, turn=90)
     truth[:, 0] = (truth[:, 0] - 440) * 1.9 + 480
     image = paint((960, 480), truth, radius=11)
-    assert find_infant(weak.runtime, image, thorough=False) is None
+    assert find_infant(weak.runtime, image, turns=False, parts=False) is None
     poses = weak.predict(image)
     assert error(poses, truth) < 1.0
 

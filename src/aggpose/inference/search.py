@@ -56,10 +56,12 @@ def windows(size: tuple[int, int], share: float) -> list[np.ndarray]:
     return [np.array([x, y, x + side, y + side]) for y in starts[1] for x in starts[0]]
 
 
-def refine(runtime: Runtime, image: np.ndarray, first: Look, flip_test: bool = False) -> Look:
+def refine(
+    runtime: Runtime, image: np.ndarray, first: Look, flip_test: bool = False, turns: bool = True
+) -> Look:
     """Look closer at the first look's own key points until nothing changes.
 
-    Networks that know people upright look at all four turns the first time. Returns the last look
+    turns: networks that know people upright look at all four turns the first time. Returns the last look
     that counts (`WORSE`).
     """
     best, meta = first, runtime.meta
@@ -69,7 +71,7 @@ def refine(runtime: Runtime, image: np.ndarray, first: Look, flip_test: bool = F
         same_turn = turned_apart(turn, best.crop.rotation) <= SAME_TURN_DEG
         if box is None or (same_turn and overlap(box, best.crop.box) > 0.9):
             break
-        if meta.upright and step == 0:
+        if meta.upright and turns and step == 0:
             (closer,) = look_upright(runtime, [image], [box], flip_test)
         else:
             (closer,) = look_at(runtime, image, [crop_of_box(box, meta, turn)], flip_test)
@@ -81,36 +83,41 @@ def refine(runtime: Runtime, image: np.ndarray, first: Look, flip_test: bool = F
 
 
 def find_infant(
-    runtime: Runtime, image: np.ndarray, flip_test: bool = False, thorough: bool = True
+    runtime: Runtime,
+    image: np.ndarray,
+    flip_test: bool = False,
+    turns: bool = True,
+    parts: bool = True,
 ) -> Look | None:
     """The infant in a picture, None when the network finds nobody.
 
-    image: (H, W, 3) uint8 RGB. thorough: look at the turned picture and at parts of it too while
-    unsure; networks that know people upright look at all four turns from the start.
+    image: (H, W, 3) uint8 RGB. turns: look at the turned picture too while unsure; networks that
+    know people upright look at all four turns from the start. parts: look at parts of it too while
+    unsure, in the same way.
     """
     size = (image.shape[1], image.shape[0])
     whole = np.array([0.0, 0.0, *size])
     upright = runtime.meta.upright
 
-    def looks(boxes: Sequence[np.ndarray], turns: Sequence[float] = (0.0,)) -> list[Look]:
+    def looks(boxes: Sequence[np.ndarray], turned: Sequence[float] = (0.0,)) -> list[Look]:
         # the part fills the crop: the usual padding would only make the infant smaller
-        if upright and thorough:
+        if upright and turns:
             return best_turns(runtime, [image] * len(boxes), boxes, 1.0, flip_test)
-        crops = [crop_of_box(b, runtime.meta, turn, 1.0) for b in boxes for turn in turns]
+        crops = [crop_of_box(b, runtime.meta, turn, 1.0) for b in boxes for turn in turned]
         return look_at(runtime, image, crops, flip_test)
 
     def closer(seen: list[Look]) -> list[Look]:
         chosen = sorted(seen, key=_quality, reverse=True)[:CANDIDATES]
-        return [refine(runtime, image, one, flip_test) for one in chosen]
+        return [refine(runtime, image, one, flip_test, turns) for one in chosen]
 
     best = max(closer(looks([whole])), key=_quality)
-    if thorough and not upright and not best.sure():
+    if turns and not upright and not best.sure():
         best = max(best, *closer(looks([whole], TURNS)), key=_quality)
-    for share in WINDOWS if thorough else ():
-        parts = windows(size, share)
+    for share in WINDOWS if parts else ():
+        boxes = windows(size, share)
         # the small parts are many: they are for infants who were not found at all
-        if len(parts) > 1 and not (best.sure() if share == WINDOWS[0] else best.found()):
-            for one in closer(looks(parts)):
+        if len(boxes) > 1 and not (best.sure() if share == WINDOWS[0] else best.found()):
+            for one in closer(looks(boxes)):
                 # a part may show half of who was found in the whole
                 as_much = not best.found() or one.counting.sum() >= best.counting.sum()
                 if as_much and one.quality > best.quality:

@@ -51,9 +51,11 @@ NEAR = 0.5
 PATIENCE = 15
 """Frames without the infant for which its last place is still looked at."""
 
-SEARCH_EVERY = 10
-"""While lost, turned frames and parts of them are tried once in so many frames: it costs dozens of
-looks."""
+TURN_EVERY = 10
+"""While lost, the turned frame is tried once in so many frames: it costs three more looks."""
+
+PARTS_EVERY = 150
+"""While lost, parts of the frame are tried once in so many frames: it costs hundreds of looks."""
 
 RECHECK_EVERY = 30
 """After so many frames in a row below ``sure``, the whole frame is looked at again."""
@@ -194,7 +196,9 @@ class Follower:
                 break
             if not _well_inside(seen, self._runtime.meta):
                 if not good:  # the freshest crop there is: look again around what it shows
-                    good.append(refine(self._runtime, images[i], seen, self._flip_test))
+                    good.append(
+                        refine(self._runtime, images[i], seen, self._flip_test, turns=False)
+                    )
                 break
             good.append(seen)
         return good
@@ -213,8 +217,8 @@ class Follower:
         self._unsure = 0 if seen.sure() else self._unsure + 1
 
     def _search(self, image: np.ndarray) -> Look | None:
-        thorough = self._misses % SEARCH_EVERY == 0
-        found = find_infant(self._runtime, image, self._flip_test, thorough)
+        turns, parts = self._misses % TURN_EVERY == 0, self._misses % PARTS_EVERY == 0
+        found = find_infant(self._runtime, image, self._flip_test, turns, parts)
         if found is None:
             self._misses += 1
             if self._misses > PATIENCE:
