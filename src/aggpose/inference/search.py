@@ -61,8 +61,8 @@ def refine(
 ) -> Look:
     """Look closer at the first look's own key points until nothing changes.
 
-    turns: networks that know people upright look at all four turns the first time. Returns the last look
-    that counts (`WORSE`).
+    turns: networks that know people upright look at all four turns the first time. Returns the last
+    look that counts (`WORSE`).
     """
     best, meta = first, runtime.meta
     least: float | None = first.thresholds.hint
