@@ -24,6 +24,7 @@ from aggpose.inference.locate import (
     overlap,
     turned_apart,
     upright_turn,
+    whole_picture,
 )
 from aggpose.inference.runtime import Runtime
 
@@ -95,8 +96,8 @@ def find_infant(
     know people upright look at all four turns from the start. parts: look at parts of it too while
     unsure, in the same way.
     """
+    whole = whole_picture(image)
     size = (image.shape[1], image.shape[0])
-    whole = np.array([0.0, 0.0, *size])
     upright = runtime.meta.upright
 
     def looks(boxes: Sequence[np.ndarray], turned: Sequence[float] = (0.0,)) -> list[Look]:
