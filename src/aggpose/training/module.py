@@ -91,9 +91,9 @@ class PoseModule(L.LightningModule):
         # in full precision whatever the training's, as the finished network will run
         with torch.autocast(images.device.type, enabled=False):
             maps = self.best_net(images.float()).cpu().numpy()
-        assert self.validation_people is not None
         coords, scores = decode_maps(maps, self.meta)
         to_picture = batch["to_picture"].cpu().numpy()
+        assert self.validation_people is not None
         for i, index in enumerate(batch["index"].tolist()):
             person = self.validation_people.records[index]
             points = apply_affine(to_picture[i], coords[i])

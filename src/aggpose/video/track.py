@@ -3,7 +3,8 @@
 With given boxes, crops of following frames share a batch. Without, the one infant is followed: each
 group of frames is cut at the box of the last pose, so that the network still works on batches;
 where the infant has left that box by the later frames of a group, those are cut again. When the
-infant is lost it is looked for in the whole frame, and by turns in the turned frame.
+infant is lost it is looked for in the whole frame, now and then in the turned frame, and rarely in
+parts of it.
 """
 
 from __future__ import annotations
