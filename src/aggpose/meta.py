@@ -30,6 +30,8 @@ class ModelMeta:
     knows people only with the trunk pointing up in the crop, which is turned until it does
     (`aggpose.inference.locate`). variant: the network's builder name.
     parameters, macs: counts at input_size for one crop, 0 where not known.
+    similarity_scores: whether scores are expected similarities though the output is not maps; those
+    of maps with a map_sigma are in any case.
     point_score: score from which on a key point counts: is drawn, and used to find the infant.
     Weakly trained networks score low throughout, so it belongs to the weights.
     licence, source: terms, and where the weights came from.
@@ -45,12 +47,18 @@ class ModelMeta:
     map_sigma: float = 0.0
     antialias: bool = False
     upright: bool = False
+    similarity_scores: bool = False
     variant: str = ""
     parameters: int = 0
     macs: int = 0
     point_score: float = 0.2
     licence: str = "not stated"
     source: str = "not stated"
+
+    @property
+    def scores_are_similarities(self) -> bool:
+        """Whether scores are terms of OKS to expect (`aggpose.decoding`) and not peaks."""
+        return self.map_sigma > 0 or self.similarity_scores
 
     @property
     def skeleton(self) -> Skeleton:

@@ -18,6 +18,7 @@ from aggpose.export.check_set import bundled_set
 from aggpose.export.with_decode import Decoded
 from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
 from aggpose.heatmaps import encode_heatmaps
+from aggpose.inference.locate import thresholds_of
 from aggpose.meta import ModelMeta
 from aggpose.skeleton import COCO17
 
@@ -81,6 +82,11 @@ def test_the_file_through_our_own_door(tmp_path: Path, capsys: pytest.CaptureFix
     sure = b.scores[0] > 0.3
     np.testing.assert_allclose(a.keypoints[0][sure], b.keypoints[0][sure], atol=0.1)
     np.testing.assert_allclose(a.scores, b.scores, atol=0.01)
+    # without boxes it takes the same score for somebody
+    assert thresholds_of(theirs.meta) == thresholds_of(ours.meta)
+    found = [model.predict(picture) for model in (theirs, ours)]
+    assert len(found[0]) == len(found[1]) == 1
+    np.testing.assert_allclose(found[0].boxes, found[1].boxes, atol=0.5)
     # nothing is replaced unasked, the description neither
     out.unlink()
     with pytest.raises(SystemExit) as done:

@@ -183,6 +183,7 @@ def description(meta: ModelMeta) -> dict[str, Any]:
             "units": "pixels",
             "shift": 0.0,
         },
+        "score_kind": "similarity" if meta.scores_are_similarities else "peak",
         "point_score": meta.point_score,
     }
 

@@ -131,7 +131,8 @@ class KeypointOutput(_Part):
 
 class Description(_Part):
     """A foreign network in words. skeleton: the name of one of ours; or keypoints: names in the
-    network's order. point_score: from which score on a key point counts."""
+    network's order. score_kind: ``peak``, or ``similarity`` where scores are terms of OKS to expect
+    (`aggpose.decoding`). point_score: from which score on a key point counts."""
 
     name: str
     licence: str
@@ -141,6 +142,7 @@ class Description(_Part):
     input: InputPart
     crop: CropPart
     output: Annotated[HeatmapOutput | SimccOutput | KeypointOutput, Field(discriminator="kind")]
+    score_kind: Literal["peak", "similarity"] = "peak"
     point_score: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
     @model_validator(mode="after")
@@ -181,6 +183,7 @@ class Description(_Part):
             decode_kernel=kernel,
             antialias=self.crop.antialias,
             upright=self.crop.upright,
+            similarity_scores=self.score_kind == "similarity",
             point_score=self.point_score,
             licence=self.licence,
             source=self.source,

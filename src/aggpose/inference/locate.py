@@ -45,7 +45,7 @@ and they do not fall with every doubt of where exactly a point lies."""
 
 def thresholds_of(meta: ModelMeta) -> Thresholds:
     """The thresholds in proportion to what the network's scores mean."""
-    plain = _EXPECTED if meta.map_sigma else Thresholds()
+    plain = _EXPECTED if meta.scores_are_similarities else Thresholds()
     factor = meta.point_score / plain.point
     return Thresholds(
         point=meta.point_score,
