@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from aggpose.errors import UserError
 from aggpose.skeleton import Skeleton, skeleton_from_names
 
 META_KEY = "aggpose"
 """Key of the metadata in ONNX (metadata_props) and safetensors files."""
+
+PRECISION_KEY = "aggpose_precision"
+"""In OpenVINO files: in which precision they are meant to be computed."""
+
+DECODED_KEY = "aggpose.decoded"
+"""Key of the network's metadata in ONNX files that decode in the graph: they take pixels and give
+key points, so that the YAML file beside them describes them, and not this."""
+
+HEATMAP_STRIDE = 4
+"""Crop px a cell of our networks' maps."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -68,7 +79,7 @@ class ModelMeta:
         return json.dumps({"format": 1, **asdict(self)})
 
     @classmethod
-    def from_json(cls, text: str, path: Path | str = "the model file") -> ModelMeta:
+    def from_json(cls, text: str, path: Path | str) -> ModelMeta:
         """Inverse of `to_json`; UserError when the text is not such a description.
 
         path: the file it comes from, for the message.
@@ -76,11 +87,65 @@ class ModelMeta:
         try:
             values: dict[str, Any] = json.loads(text)
             version = values.pop("format")
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
             if version != 1:
                 raise UserError(f"{path}: is of format {version}: update aggpose to read it")
-            return cls(**values)
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            meta = from_values(cls, values)
+            _check_ranges(meta)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(
                 f"{path}: its aggpose metadata is damaged ({error}); get the file anew"
             ) from None
+        return meta
+
+
+def _check_ranges(meta: ModelMeta) -> None:
+    """ValueError where a value cannot be that of a network of ours."""
+    width, height = meta.input_size
+    sound = {
+        "keypoints": len(meta.keypoints) > 0 and all(meta.keypoints),
+        "input_size": all(32 <= n <= 4096 and n % 32 == 0 for n in (width, height)),
+        "mean": all(0 <= v <= 1 for v in meta.mean),
+        "std": all(1e-3 <= v <= 1e3 for v in meta.std),
+        "box_padding": 1 <= meta.box_padding <= 4,
+        "decode_kernel": 1 <= meta.decode_kernel <= 255 and meta.decode_kernel % 2 == 1,
+        "map_sigma": 0 <= meta.map_sigma <= 100,
+        "point_score": 0 < meta.point_score <= 1,
+        "parameters": 0 <= meta.parameters < 2**63,
+        "macs": 0 <= meta.macs < 2**63,
+    }
+    wrong = next((name for name, good in sound.items() if not good), None)
+    if wrong is not None:
+        raise ValueError(f"{wrong} is {str(getattr(meta, wrong))[:80]}")
+    try:
+        skeleton_from_names(meta.keypoints)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
+T = TypeVar("T")
+
+
+def from_values(cls: type[T], values: dict[str, Any]) -> T:
+    """A dataclass of plain fields and tuples from JSON's values; ValueError names a field whose
+    value is of another type, TypeError one that is missing or not known."""
+    kinds = get_type_hints(cls)
+    for name, value in values.items():
+        if name in kinds and not _is(value, kinds[name]):
+            raise ValueError(f"{name} is {str(value)[:80]}")
+    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _is(value: object, kind: Any) -> bool:
+    """Whether a JSON value is of a type; whole numbers are floats too, NaN and infinity not."""
+    if get_origin(kind) is tuple:
+        kinds = get_args(kind)
+        if not isinstance(value, list):
+            return False
+        if kinds[-1] is Ellipsis:
+            kinds = kinds[:1] * len(value)
+        return len(kinds) == len(value) and all(map(_is, value, kinds))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return kind in (int, float)
+    if isinstance(value, float):
+        return kind is float and math.isfinite(value)
+    return isinstance(value, kind)

@@ -13,8 +13,9 @@ def bench(
     model: Annotated[str, typer.Option(help="aggpose-t, or a model file")] = "aggpose-t",
     device: Annotated[str, typer.Option(help="auto, cpu, openvino or cuda")] = "auto",
 ) -> None:
-    """How long the parts of predicting a video take on this machine: decoding, finding the infant
-    and the network, drawing and encoding, and all of it together as `aggpose predict` does it."""
+    """How long the parts of predicting a video take on this machine, one after the other: decoding,
+    locating the infant (all around the network), the network, the table, drawing with encoding;
+    and all of it as `aggpose predict` does it, at the same time."""
     import os
     import platform
 
@@ -31,6 +32,6 @@ def bench(
     for part, taken in measured.seconds.items():
         print(
             f"{part:<28}{1000 * taken / measured.frames:8.1f} ms a frame"
-            f"{measured.frames / taken:8.1f} frames/s"
+            f"{measured.frames / max(taken, 1e-9):10.1f} frames/s"
         )
     print(f"peak memory {measured.peak_mib:.0f} MiB")

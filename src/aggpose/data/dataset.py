@@ -28,9 +28,9 @@ from aggpose.geometry import (
     turned_box,
     upright_rotation,
 )
+from aggpose.meta import HEATMAP_STRIDE
 from aggpose.skeleton import Skeleton
 
-HEATMAP_STRIDE = 4
 NOWHERE = -1e4
 """Heat-map px: where the points of nobody lie."""
 

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from aggpose.data.augment import HALF_PADDING, WRONG_WAY_DEG, AugmentRecipe
-from aggpose.data.dataset import HEATMAP_STRIDE, NOWHERE
+from aggpose.data.dataset import NOWHERE
 from aggpose.geometry import BOX_PADDING
+from aggpose.meta import HEATMAP_STRIDE
 from aggpose.skeleton import Skeleton
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import aggpose
-from aggpose.data.coco import image_file, load_coco
+from aggpose.data.coco import image_file, keypoint_names, load_coco, unusable
 from aggpose.data.pictures import PICTURE_SUFFIXES, read_rgb
 from aggpose.errors import UserError
 from aggpose.evaluation.protocol import scored_skeleton, truth_boxes
@@ -99,14 +99,17 @@ def pictures_set(
 
 def _labelled_set(meta: ModelMeta, images: Path, annotations: Path, count: int) -> CheckSet:
     content = load_coco(annotations)
-    people = [a for a in content.get("annotations", []) if a.get("num_keypoints", 1)]
-    boxes = truth_boxes({**content, "annotations": people})
+    names = keypoint_names(content, annotations)
+    try:
+        labelled = skeleton_from_names(names)
+        skeleton = scored_skeleton(_named(labelled), set(names), set(meta.keypoints))
+    except UserError as error:
+        raise UserError(f"{annotations}: {error}") from None
+    people = _people(content, len(names), annotations)
+    boxes = truth_boxes({"annotations": people})
     entries = {e["id"]: e for e in content["images"] if e["id"] in boxes}
     if not entries:
         raise UserError(f"{annotations}: no labelled person with a box to check on")
-    names = next(c["keypoints"] for c in content["categories"] if c.get("keypoints"))
-    labelled = skeleton_from_names(names)
-    skeleton = scored_skeleton(_named(labelled), set(names), set(meta.keypoints))
     pictures, crops, ids = [], [], []
     for number in _spread(sorted(entries), count):
         image = read_rgb(image_file(images, entries[number]["file_name"]))
@@ -119,10 +122,28 @@ def _labelled_set(meta: ModelMeta, images: Path, annotations: Path, count: int) 
     kept = {
         **content,
         "images": [e for e in content["images"] if e["id"] in used],
-        "annotations": [a for a in content["annotations"] if a["image_id"] in used],
+        "annotations": [a for a in people if a["image_id"] in used],
     }
     batch = cut_crops(pictures, crops, meta)
     return CheckSet(str(annotations), batch, tuple(crops), tuple(ids), kept, skeleton)
+
+
+_LEFT_OUT = ("crowd", "no key points", "box without size")
+
+
+def _people(content: dict[str, Any], kinds: int, path: Path) -> list[dict[str, Any]]:
+    """The labelled people of a file; UserError where an entry of another is damaged."""
+    pictures = {e["id"] for e in content["images"]}
+    people = []
+    for annotation in content.get("annotations", []):
+        reason = unusable(annotation, pictures, kinds)
+        if reason is None:
+            people.append(annotation)
+        elif reason not in _LEFT_OUT:
+            raise UserError(
+                f"{path}: annotation {annotation.get('id')}: {reason}; run `aggpose check` on it"
+            )
+    return people
 
 
 def _named(skeleton: Skeleton) -> Skeleton:

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-import os
+import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import torch
 
 from aggpose.errors import UserError
-from aggpose.export.certificate import Certificate, Run, certify
+from aggpose.export.certificate import Certificate, Run, Seen, certify, look, refuse_unmeasured
 from aggpose.export.check_set import CheckSet, bundled_set
+from aggpose.export.model_file import model_files, model_sha256
 from aggpose.export.openvino_file import write_openvino
 from aggpose.export.precision import layer_names, write_fp16, write_int8
+from aggpose.export.publish import publish, refuse_targets
 from aggpose.export.sensitivity import layer_sensitivity
-from aggpose.files import write_json
+from aggpose.inference.openvino_runtime import OpenVinoRuntime
 from aggpose.inference.runtime import open_runtime
 from aggpose.meta import META_KEY, ModelMeta
 from aggpose.network import AggPose
-from aggpose.network.export import export_onnx
+from aggpose.network.export import TooFarOff, close_enough, export_onnx
 from aggpose.network.variants import CONFIG_KEY
 
 PRECISIONS = {"onnx": ("fp32", "fp16", "int8"), "openvino": ("fp32", "bf16", "fp16", "int8")}
-MAX_SHIFT_PX = {"fp32": float("inf"), "bf16": 0.5, "fp16": 0.2, "int8": 1.0}
-"""Mean shift of the key points that count, crop px, above which an export fails; fp32 is held
-by the difference of its maps (`network.export.MAX_DIFFERENCE`)."""
+MAX_SHIFT_PX = {"bf16": 0.5, "fp16": 0.2, "half": 0.2, "int8": 1.0}
+"""Mean shift of the key points that count, crop px, above which an export fails. ``half``: fp32
+with weights stored in 16 bits. fp32 has none: its maps must equal the network's
+(`network.export.close_enough`), which can be told of networks that find nothing too."""
 
 KEPT_SHARES = (0.0, 0.03, 0.08, 0.16, 0.3)
 """Shares of the layers, the most sensitive first, that are left in float until int8 holds."""
 
 _SENSITIVITY_CROPS = 8
-
-
-class TooFarOff(Exception):
-    """The exported file moves key points by more than what was allowed; no file is left."""
 
 
 def refuse_unknown(to: str, precision: str) -> None:
@@ -61,55 +61,103 @@ def export_certified(
     max_shift: float | None = None,
     half_weights: bool = False,
     say: Callable[[str], None] = print,
+    source: Path | None = None,
 ) -> Certificate:
     """Write a network in a form and precision with its certificate beside it.
 
     out: ``.onnx``, or ``.xml`` for openvino. checks: None for the bundled clip. max_shift: mean
-    shift of the key points that count, crop px, None for `MAX_SHIFT_PX`. Raises `TooFarOff` and
-    leaves no file where it is above; int8 tries again with its most sensitive layers in float.
+    shift of the key points that count, crop px, None for `MAX_SHIFT_PX`. source: the file of the
+    weights, for the certificate. Raises `TooFarOff` and leaves no file where the shift is above
+    (int8 tries again with its most sensitive layers in float) or fp32 maps differ; UserError where
+    too few points count for a shift to be told.
     """
     refuse_unknown(to, precision)
-    limit = MAX_SHIFT_PX[precision] if max_shift is None else max_shift
+    refuse_targets(targets(out))
     checks = bundled_set(meta) if checks is None else checks
     net = net.float().cpu().eval()
+    half = half_weights and precision == "fp32"
+    exact = precision == "fp32" and not half
+    limit = MAX_SHIFT_PX.get("half" if half else precision) if max_shift is None else max_shift
+    reference = look(torch_run(net), meta, checks)
+    if limit is not None:
+        refuse_unmeasured(reference, meta, checks)
     layers: list[str] = []
     if precision == "int8":
         layers = list(layer_sensitivity(net, checks.images[:_SENSITIVITY_CROPS]))
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        plain = folder / "plain.onnx"
-        export_onnx(net, plain, meta, half_weights and precision == "fp32")
+        plain, made = Path(name) / "plain.onnx", Path(name) / out.name
+        export_onnx(net, plain, meta, half)
         for share in KEPT_SHARES if precision == "int8" else (0.0,):
             kept = tuple(layers[: round(share * len(layers))])
             if kept:
                 say(f"trying again with {len(kept)} of {len(layers)} layers in float")
-            made = folder / out.name
             _write(plain, made, to, precision, meta, checks, kept)
-            known = layer_names(plain)
-            certificate = certify(
-                _torch_run(net),
-                open_runtime(made, "cpu").run,
-                made,
-                meta,
-                checks,
-                precision,
-                "OpenVINO" if to == "openvino" else "ONNX Runtime",
-                tuple(layer for layer in kept if layer in known),
-            )
-            if certificate.counting.mean_px <= limit:
-                _publish(made, out)
-                write_json(certificate_path(out), certificate.as_dict(), indent=1)
-                return certificate
-            say(f"key points that count move by {certificate.counting.mean_px:.3f} crop px")
-    raise TooFarOff(
-        f"{out}: key points that count move by {certificate.counting.mean_px:.3f} crop px on "
-        f"average, more than {limit} (--max-shift); no file was written"
-    )
+            found = _certified(reference, made, meta, checks, precision)
+            assert found.heatmap_difference is not None and reference.maps is not None
+            if exact and not close_enough(found.heatmap_difference, reference.maps):
+                raise TooFarOff(f"its maps differ from the network's by {found.heatmap_difference}")
+            if limit is None or within(found, limit):
+                known = set(layer_names(plain))
+                found = replace(found, kept_in_float=tuple(k for k in kept if k in known))
+                return publish_certified(found, out, model_files(made), source)
+            say(f"key points that count move by {found.counting.mean_px} crop px")
+    raise TooFarOff(too_far(found, limit))
+
+
+def targets(out: Path) -> list[Path]:
+    """All that an export writes: the file, OpenVINO's weights, the certificate."""
+    weights = [out.with_suffix(".bin")] if out.suffix == ".xml" else []
+    return [*weights, out, certificate_path(out)]
 
 
 def certificate_path(out: Path) -> Path:
     """``FILE.certificate.json``"""
     return out.with_name(out.name + ".certificate.json")
+
+
+def within(made: Certificate, limit: float) -> bool:
+    """Whether the key points that count move by no more on average, crop px."""
+    moved = made.counting.mean_px
+    sound = made.heatmap_difference is None or np.isfinite(made.heatmap_difference)
+    return bool(sound and moved is not None and moved <= limit)
+
+
+def too_far(made: Certificate, limit: float | None) -> str:
+    computed = f", computed in {made.computed_in}," if made.computed_in else ""
+    return (
+        f"key points that count{computed} move by {made.counting.mean_px} crop px on average, "
+        f"more than {limit} (--max-shift)"
+    )
+
+
+def publish_certified(
+    made: Certificate,
+    out: Path,
+    files: tuple[Path, ...],
+    source: Path | None,
+) -> Certificate:
+    """Bring files, whose names differ from the wanted ones in the folder only, to their place with
+    the certificate, which is completed and returned."""
+    if source is not None:
+        made = replace(made, source=source.name, source_sha256=model_sha256(source))
+    contents = {out.with_suffix(file.suffix): file.read_bytes() for file in reversed(files)}
+    certificate = json.dumps(made.as_dict(), indent=1) + "\n"
+    publish({**contents, certificate_path(out): certificate.encode()})
+    return made
+
+
+def _certified(
+    reference: Seen, made: Path, meta: ModelMeta, checks: CheckSet, precision: str
+) -> Certificate:
+    runtime = open_runtime(made, "cpu")
+    if not isinstance(runtime, OpenVinoRuntime):
+        words = f"ONNX Runtime {onnxruntime.__version__}"
+        return certify(reference, runtime.run, made, meta, checks, precision, words)
+    import openvino
+
+    words = f"OpenVINO {openvino.__version__.partition('-')[0]}"
+    found = certify(reference, runtime.run, made, meta, checks, precision, words)
+    return replace(found, computed_in=runtime.computed_in)
 
 
 def _write(
@@ -143,26 +191,13 @@ def keep_metadata(source: Path, target: Path) -> None:
     onnx.save(model, str(target))
 
 
-def _torch_run(net: AggPose) -> Run:
+def torch_run(net: AggPose) -> Run:
     def run(batch: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             maps: np.ndarray = net(torch.from_numpy(batch)).numpy()
         return maps
 
     return run
-
-
-def _publish(made: Path, out: Path) -> None:
-    """Bring the file (and OpenVINO's weights) to its name, whole."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        for suffix in (".bin", ".xml") if out.suffix == ".xml" else (out.suffix,):
-            target = out.with_suffix(suffix)
-            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-            temporary.write_bytes(made.with_suffix(suffix).read_bytes())
-            temporary.replace(target)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror})") from None
 
 
 def counted(net: AggPose, meta: ModelMeta, point_score: float | None) -> ModelMeta:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aggpose.meta import META_KEY, ModelMeta
-
-PRECISION_KEY = "aggpose_precision"
-"""In which precision the file is meant to be computed, where the processor has it."""
+from aggpose.meta import META_KEY, PRECISION_KEY, ModelMeta
 
 
 def write_openvino(source: Path, target: Path, meta: ModelMeta, precision: str) -> None:

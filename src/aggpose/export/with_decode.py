@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +20,32 @@ import onnxruntime
 import torch
 import torch.nn.functional as F
 import yaml
+from pydantic import ValidationError
 from torch import Tensor, nn
 
-from aggpose.data.dataset import HEATMAP_STRIDE
 from aggpose.decoding import STRICT, decode_maps, kernels, reaches
 from aggpose.errors import UserError
-from aggpose.export.certificate import Shift, shift_of
-from aggpose.export.check_set import CheckSet
-from aggpose.files import write_bytes
-from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
+from aggpose.export.certificate import (
+    Certificate,
+    Seen,
+    certify,
+    look,
+    parts,
+    refuse_unmeasured,
+)
+from aggpose.export.check_set import CheckSet, bundled_set
+from aggpose.export.job import publish_certified, targets, too_far, torch_run, within
+from aggpose.export.publish import refuse_targets
+from aggpose.geometry import input_to_heatmap, invert_affine
 from aggpose.heatmaps import REACH, blur_kernel
-from aggpose.meta import ModelMeta
+from aggpose.inference.foreign import DOCUMENTED, Description
+from aggpose.inference.runtime import open_session
+from aggpose.meta import DECODED_KEY, HEATMAP_STRIDE, ModelMeta
 from aggpose.network import AggPose
-from aggpose.network.export import forget_origin, to_onnx
-from aggpose.skeleton import trunk_length
-
-KEY = "aggpose.decoded"
-"""Of the metadata: the `ModelMeta` of the network inside."""
+from aggpose.network.export import TooFarOff, forget_origin, to_onnx
 
 MAX_SHIFT_PX = 0.02
-"""Crop px by which the graph's key points may differ on average from those decoded outside."""
+"""Crop px by which key points that count may differ on average from those decoded outside."""
 
 _FLOOR = 1e-10
 
@@ -81,7 +88,10 @@ class Dark(nn.Module):
         flat = maps.flatten(2)
         scores, peak = flat.max(dim=2)
         x, y = peak % width, peak // width
-        log = self._smoothed(maps).clamp(min=_FLOOR).log().flatten(2)
+        smooth = self._smoothed(maps)
+        # to the old height, which matters where the floor bites
+        smooth = smooth * (maps.amax((2, 3), keepdim=True) / smooth.amax((2, 3), keepdim=True))
+        log = smooth.clamp(min=_FLOOR).log().flatten(2)
         inside = (x >= REACH) & (x < width - REACH) & (y >= REACH) & (y < height - REACH)
         centre = torch.where(inside, peak, REACH * width + REACH)
 
@@ -188,31 +198,64 @@ def description(meta: ModelMeta) -> dict[str, Any]:
     }
 
 
-def export_decoded(net: AggPose, meta: ModelMeta, out: Path, checks: CheckSet) -> Shift:
-    """Write ``FILE.onnx`` and ``FILE.yaml``; returns how far the key points that count lie from
-    those of the network in torch decoded outside. Above `MAX_SHIFT_PX` on average RuntimeError is
-    raised and nothing is left."""
-    module = Decoded(net.float().cpu().eval(), meta).eval()
-    crops = _pixels(checks.images, meta)
-    model = to_onnx(module, torch.from_numpy(crops[:2]), "crop", "keypoints")
-    forget_origin(model)
-    onnx.helper.set_model_props(model, {KEY: meta.to_json()})
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "decoded.onnx"
-        onnx.save(model, str(made))
-        shift = _shift(module, made, crops, meta)
-        if shift.mean_px > MAX_SHIFT_PX:
-            raise RuntimeError(f"the graph's key points are {shift.mean_px} crop px off")
-        data = made.read_bytes()
+def description_text(meta: ModelMeta, out: Path) -> str:
+    """The YAML file's content; UserError where our own reader would not take it."""
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror})") from None
+        Description.model_validate(description(meta))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"{out}: --with-decode cannot describe this network: {where}: {first['msg']}"
+        ) from None
     words = yaml.safe_dump(description(meta), sort_keys=False, allow_unicode=True)
-    head = "# Written by aggpose export --with-decode; docs/foreign.md explains every key.\n"
-    write_bytes(out.with_suffix(".yaml"), (head + words).encode())
-    write_bytes(out, data)
-    return shift
+    return f"# Written by aggpose export --with-decode; {DOCUMENTED} explains every key.\n{words}"
+
+
+def export_decoded(
+    net: AggPose,
+    meta: ModelMeta,
+    out: Path,
+    checks: CheckSet | None = None,
+    max_shift: float | None = None,
+    source: Path | None = None,
+) -> Certificate:
+    """Write ``FILE.onnx``, ``FILE.yaml`` and the certificate.
+
+    checks: None for the bundled clip. max_shift: crop px by which the key points that count may lie
+    from those of the network in torch decoded outside, on average, None for `MAX_SHIFT_PX`. source:
+    the file of the weights. Above that TooFarOff is raised; UserError where too few points count.
+    Either leaves nothing.
+    """
+    limit = MAX_SHIFT_PX if max_shift is None else max_shift
+    refuse_targets(decoded_targets(out))
+    text = description_text(meta, out)
+    checks = bundled_set(meta) if checks is None else checks
+    net = net.float().cpu().eval()
+    run = torch_run(net)
+    # timed as the graph is, decoding included
+    reference = replace(
+        look(run, meta, checks), once=lambda: decode_maps(run(checks.images[:1]), meta)
+    )
+    refuse_unmeasured(reference, meta, checks)
+    crops = _pixels(checks.images, meta)
+    model = to_onnx(Decoded(net, meta).eval(), torch.from_numpy(crops[:2]), "crop", "keypoints")
+    forget_origin(model)
+    onnx.helper.set_model_props(model, {DECODED_KEY: meta.to_json()})
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / out.name
+        onnx.save(model, str(made))
+        made.with_suffix(".yaml").write_bytes(text.encode())
+        words = f"ONNX Runtime {onnxruntime.__version__}"
+        found = certify(reference, _seen(made, crops), made, meta, checks, "fp32", words)
+        if not within(found, limit):
+            raise TooFarOff(too_far(found, limit))
+        return publish_certified(found, out, (made, made.with_suffix(".yaml")), source)
+
+
+def decoded_targets(out: Path) -> list[Path]:
+    """All that such an export writes: the description, the file, the certificate."""
+    return [out.with_suffix(".yaml"), *targets(out)]
 
 
 def _pixels(images: np.ndarray, meta: ModelMeta) -> np.ndarray:
@@ -222,20 +265,12 @@ def _pixels(images: np.ndarray, meta: ModelMeta) -> np.ndarray:
     return np.ascontiguousarray(colours.round().clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
 
 
-def _shift(module: Decoded, path: Path, crops: np.ndarray, meta: ModelMeta) -> Shift:
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    got = np.concatenate([session.run(None, {"crop": part})[0] for part in _parts(crops)])
-    with torch.inference_mode():
-        maps = []
-        for part in _parts(crops):
-            images = torch.from_numpy(part).permute(0, 3, 1, 2).float()
-            maps.append(module.net((images - module.mean) / module.std).numpy())
-    coords, scores = decode_maps(np.concatenate(maps), meta)
-    size = (maps[0].shape[3], maps[0].shape[2])
-    before = apply_affine(invert_affine(input_to_heatmap(meta.input_size, size)), coords)
-    counts = scores >= meta.point_score
-    return shift_of(before, got[:, :, :2], counts, trunk_length(before, meta.skeleton))
+def _seen(path: Path, crops: np.ndarray) -> Seen:
+    session, _ = open_session(path, "cpu", None)
 
+    def run(part: np.ndarray) -> np.ndarray:
+        found: np.ndarray = session.run(None, {"crop": part})[0]
+        return found
 
-def _parts(crops: np.ndarray, batch: int = 8) -> list[np.ndarray]:
-    return [crops[i : i + batch] for i in range(0, len(crops), batch)]
+    found = np.concatenate([run(part) for part in parts(crops)])
+    return Seen(found[:, :, :2], found[:, :, 2], lambda: run(crops[:1]))

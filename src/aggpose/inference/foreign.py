@@ -70,6 +70,20 @@ class InputPart(_Part):
             raise ValueError("the input is at least 2 pixels wide and high")
         return self
 
+    @model_validator(mode="after")
+    def _mean_and_std_are_of_white(self) -> InputPart:
+        white, highest = self.white, max(self.mean)
+        if min(self.mean) < 0 or highest > white:
+            raise ValueError(
+                f"mean {list(self.mean)} lies outside of 0..{white:g}, the colours by white; "
+                "white is 255 where mean is of 0..255, and 1 where it is of 0..1"
+            )
+        if white == 255 and min(self.mean) > 0 and highest <= 1 and max(self.std) <= 1:
+            raise ValueError(
+                f"mean {list(self.mean)}, std {list(self.std)} are of colours 0..1: give white: 1"
+            )
+        return self
+
 
 class CropPart(_Part):
     """How a box becomes a crop. rule: ``aspect``, the box is padded to the input's aspect, then
@@ -195,13 +209,28 @@ def description_beside(path: Path) -> Path:
     return path.with_suffix(".yaml")
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses keys that are given twice, of which YAML takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for i, key in enumerate(keys):
+            if any(key.value == other.value for other in keys[:i]):
+                raise UserError(f"{key.value} is given twice (line {key.start_mark.line + 1})")
+        return super().construct_mapping(node, deep)
+
+
 def read_description(path: Path) -> Description:
     """The description in a YAML file; UserError names the file, the key and what is wrong."""
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except RecursionError:
+        raise UserError(f"{path}: is nested too deeply; see {DOCUMENTED}") from None
+    except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: is not YAML ({reason})") from None
     if not isinstance(content, dict):

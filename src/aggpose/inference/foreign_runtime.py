@@ -32,6 +32,7 @@ from aggpose.inference.foreign_outputs import (
     heat_maps,
     output_names,
 )
+from aggpose.inference.own_graph import fits, written
 
 _GRAPH_TYPES = {
     "float32": "tensor(float)",
@@ -43,6 +44,12 @@ _GRAPH_TYPES = {
 NEARLY_ALL = 0.9
 """Share of a batch's key points from which on a place where they cannot be is the description's
 fault, not the picture's."""
+
+MOST = 1.5
+"""Scores are to lie in 0..1. Those of SimCC and of heat maps are peaks of what a network was taught
+with peaks of 1, and go above it a little: RTMPose's to 1.11, RSN's heat maps to 1.28 (outputs shown
+in mmpose's issues 3122 and 884). Where half of a batch's points are above this, they are logits,
+percent or the like."""
 
 _FEW = 4  # so many points with a score are needed to judge
 
@@ -106,7 +113,7 @@ class ForeignRuntime:
                 both = [self._outputs(c)[self._names[0]] for c in (cut, cut[:, :, ::-1])]
                 maps, mirrored = (heat_maps(output, m) for m in both)
                 maps = (maps + flip_back(mirrored, self.meta.skeleton)) * np.float32(0.5)
-                return decode_maps(self.description, maps)
+                return _with_sound_scores(decode_maps(self.description, maps))
             found = self._points(cut)
             return _mean(found, self._mirrored(cut)) if flip_test else found
         except Mismatch as error:
@@ -116,7 +123,7 @@ class ForeignRuntime:
         points, scores = decode(self.description, self._names, self._outputs(cut))
         if isinstance(self.description.output, KeypointOutput) and not self._plausible:
             self._plausible = _check_places(self.description, points, scores)
-        return points, scores
+        return _with_sound_scores((points, scores))
 
     def _mirrored(self, cut: np.ndarray) -> Decoded:
         points, scores = self._points(cut[:, :, ::-1])
@@ -190,26 +197,15 @@ def _checked_input(description: Description, session: Any) -> tuple[str, int | N
         ("nchw", (height, width)): [3, width, height],
         ("nhwc", (height, width)): [width, height, 3],
     }
-    if not _fits(shape, orders[given.layout, given.size]):
+    if not fits(shape, orders[given.layout, given.size]):
         described = ["batch", *orders[given.layout, given.size]]
-        fitting = [key for key, order in orders.items() if _fits(shape, order)]
+        fitting = [key for key, order in orders.items() if fits(shape, order)]
         mend = f"; {fitting[0][0]} {list(fitting[0][1])} fits" if fitting else ""
         raise Mismatch(
-            f"the input {name!r} is {_written(shape)} in the network, but layout {given.layout} "
-            f"and size {[width, height]} (width, height) make it {_written(described)}{mend}"
+            f"the input {name!r} is {written(shape)} in the network, but layout {given.layout} "
+            f"and size {[width, height]} (width, height) make it {written(described)}{mend}"
         )
     return name, shape[0] if isinstance(shape[0], int) else None
-
-
-def _fits(shape: list[Any], wanted: list[int]) -> bool:
-    """Whether a graph's shape, whose free axes are names or None, can be (batch, *wanted)."""
-    return len(shape) == 4 and all(
-        not isinstance(s, int) or s == w for s, w in zip(shape[1:], wanted, strict=True)
-    )
-
-
-def _written(shape: list[Any]) -> str:
-    return "(" + ", ".join("?" if n is None else str(n) for n in shape) + ")"
 
 
 def _check_places(description: Description, points: np.ndarray, scores: np.ndarray) -> bool:
@@ -237,6 +233,17 @@ def _check_places(description: Description, points: np.ndarray, scores: np.ndarr
             "(units: normalised?)"
         )
     return True
+
+
+def _with_sound_scores(found: Decoded) -> Decoded:
+    """What was found; Mismatch where half of the scores are far above 1."""
+    middle = float(np.median(found[1])) if found[1].size else 0.0
+    if middle > MOST:
+        raise Mismatch(
+            f"half of the scores are above {middle:.3g}, but they are to lie in 0..1: white, mean, "
+            "std or columns are wrong, or the graph lacks its last step (sigmoid, soft-max, factor)"
+        )
+    return found
 
 
 def _mean(one: Decoded, other: Decoded) -> Decoded:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aggpose.errors import UserError, installing
-from aggpose.meta import META_KEY, ModelMeta
+from aggpose.inference.own_graph import Shape, check_graph
+from aggpose.meta import HEATMAP_STRIDE, META_KEY, PRECISION_KEY, ModelMeta
 
-_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "bf16"}
+_WANTED = {"fp32": "fp32", "bf16": "bf16", "fp16": "fp16", "int8": "bf16"}
+"""What a file's precision asks the processor for; of int8 files for the layers left in float."""
+
+_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
 BATCHES = (8, 4, 1)
 """Batch sizes that a network is compiled for, each when it is first met: with every size known
@@ -21,6 +26,16 @@ OpenVINO takes less than half the time. Others are put together of these."""
 def has_openvino() -> bool:
     """Whether OpenVINO is installed; does not import it."""
     return importlib.util.find_spec("openvino") is not None
+
+
+def computed_precision(precision: str, able: Sequence[str]) -> str:
+    """``fp32``, ``bf16`` or ``fp16`` for a file's precision: fp32 where the processor lacks what it
+    asks for, as OpenVINO would take bf16 in place of fp16, which is coarser.
+
+    able: OpenVINO's words for what the processor can, ``FP32``, ``BF16``, ``FP16`` and others.
+    """
+    wanted = _WANTED[precision]
+    return wanted if wanted.upper() in able else "fp32"
 
 
 class OpenVinoRuntime:
@@ -43,20 +58,46 @@ class OpenVinoRuntime:
         self._model: Any = self._read(path)
         precision = "fp32"
         if meta is None:
-            if not self._model.has_rt_info(META_KEY):
-                raise UserError(
-                    f"{path}: this OpenVINO file does not name its key points; "
-                    "make it with `aggpose export --to openvino`"
-                )
-            meta = ModelMeta.from_json(self._model.get_rt_info(META_KEY).astype(str))
-            precision = self._model.get_rt_info("aggpose_precision").astype(str)
+            meta, precision = self._described(path)
+        inputs, outputs = (_shapes(ports) for ports in (self._model.inputs, self._model.outputs))
+        check_graph(path, meta, inputs, outputs)
         self.meta = meta
+        able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._options = {
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_PRECISION_HINT": _HINTS[computed_precision(precision, able)],
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
         }
         self._compiled: dict[int, Any] = {}
+
+    @property
+    def computed_in(self) -> str:
+        """``fp32``, ``bf16`` or ``fp16``: what the compiled network computes in (of int8 files, the
+        layers left in float)."""
+        compiled = next(iter(self._compiled.values()), None) or self._for(1)
+        kind = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        return {hint: name for name, hint in _HINTS.items()}[kind]
+
+    def _described(self, path: Path) -> tuple[ModelMeta, str]:
+        """The description and the precision that a file of OpenVINO's form holds."""
+        if not self._model.has_rt_info(META_KEY):
+            raise UserError(
+                f"{path}: this OpenVINO file does not name its key points; "
+                "make it with `aggpose export --to openvino`"
+            )
+        meta = ModelMeta.from_json(self._told(META_KEY), path)
+        precision = self._told(PRECISION_KEY)
+        if precision not in _WANTED:
+            raise UserError(
+                f"{path}: its {PRECISION_KEY} is {precision!r}, none of {', '.join(_WANTED)}; "
+                "make it anew with `aggpose export --to openvino`"
+            )
+        return meta, precision
+
+    def _told(self, key: str) -> str:
+        if not self._model.has_rt_info(key):
+            return ""
+        return str(self._model.get_rt_info(key).astype(str))
 
     def _read(self, path: Path) -> Any:
         try:
@@ -69,7 +110,8 @@ class OpenVinoRuntime:
         """(B, 3, H, W) float32 normalised RGB to heat maps (B, K, H / 4, W / 4) float32."""
         if not len(batch):
             width, height = self.meta.input_size
-            return np.empty((0, len(self.meta.keypoints), height // 4, width // 4), np.float32)
+            shape = (0, len(self.meta.keypoints), height // HEATMAP_STRIDE, width // HEATMAP_STRIDE)
+            return np.empty(shape, np.float32)
         parts, start = [], 0
         while start < len(batch):
             size = next(size for size in BATCHES if size <= len(batch) - start)
@@ -80,6 +122,17 @@ class OpenVinoRuntime:
     def _for(self, size: int) -> Any:
         if size not in self._compiled:
             model = self._model.clone()
-            model.reshape([size, *(d.get_length() for d in list(model.input(0).partial_shape)[1:])])
+            width, height = self.meta.input_size
+            model.reshape([size, 3, height, width])
             self._compiled[size] = self._core.compile_model(model, "CPU", self._options)
         return self._compiled[size]
+
+
+def _shapes(ports: Any) -> list[Shape]:
+    """Shapes of a graph's inputs or outputs, None where an axis is free."""
+    return [
+        [d.get_length() if d.is_static else None for d in port.get_partial_shape()]
+        if port.get_partial_shape().rank.is_static
+        else [None] * 4
+        for port in ports
+    ]

@@ -13,7 +13,8 @@ from aggpose.errors import UserError, installing
 from aggpose.inference.foreign import DOCUMENTED, description_beside
 from aggpose.inference.foreign_runtime import ForeignRuntime
 from aggpose.inference.openvino_runtime import OpenVinoRuntime, has_openvino
-from aggpose.meta import META_KEY, ModelMeta
+from aggpose.inference.own_graph import check_graph
+from aggpose.meta import DECODED_KEY, META_KEY, ModelMeta
 
 DEVICES = ("auto", "cpu", "openvino", "cuda")
 """``auto``: a GPU that ONNX Runtime can use; else, for many crops and ONNX files of ours, OpenVINO
@@ -115,6 +116,11 @@ def _open_onnx(path: Path, device: str, threads: int | None, many: bool) -> Runt
         meta = ModelMeta.from_json(about[META_KEY], path)
         return OpenVinoRuntime(path, device, threads or available_threads(), meta)
     if not description_beside(path).is_file():
+        if DECODED_KEY in about:
+            raise UserError(
+                f"{path}: its description, {description_beside(path).name}, is missing beside it; "
+                "put both files of `aggpose export --with-decode` into one folder"
+            )
         raise UserError(
             f"{path}: this ONNX file does not name its key points; "
             "make it with `aggpose export`, or describe somebody else's network in "
@@ -179,7 +185,9 @@ class OnnxRuntime:
         self._session = session
         text = session.get_modelmeta().custom_metadata_map[META_KEY]
         self.meta = ModelMeta.from_json(text, path)
-        self._input = session.get_inputs()[0].name
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        check_graph(path, self.meta, [i.shape for i in inputs], [o.shape for o in outputs])
+        self._input = inputs[0].name
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         result: Any = self._session.run(None, {self._input: batch})[0]

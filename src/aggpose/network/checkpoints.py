@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from aggpose.errors import UserError
-from aggpose.meta import META_KEY, ModelMeta
+from aggpose.meta import META_KEY, ModelMeta, from_values
 from aggpose.network.network import AggPose
 from aggpose.network.official import (
     convert_official,
@@ -238,12 +238,43 @@ def _of_header(state: dict[str, Tensor], header: dict[str, str], path: Path) -> 
             f"{path}: does not hold what aggpose writes beside weights ({CONFIG_KEY!r}); export "
             "or train it again with this version"
         )
-    values = json.loads(header[CONFIG_KEY])
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    config = NetworkConfig(**values)
+    config = _config(header[CONFIG_KEY], path)
+    meta = ModelMeta.from_json(header[META_KEY], path)
+    _check_tensors(state, config, meta, path)
     # files of before 2026-11-27 do not say so themselves
-    meta = replace(ModelMeta.from_json(header[META_KEY]), map_sigma=config.map_sigma)
-    return Checkpoint(state, "ours", config, meta, path)
+    return Checkpoint(state, "ours", config, replace(meta, map_sigma=config.map_sigma), path)
+
+
+def _config(text: str, path: Path) -> NetworkConfig:
+    try:
+        values = json.loads(text)
+        config = from_values(NetworkConfig, dict(values))
+        if not (0 <= config.drop_path < 1 and 0 < config.sigma <= 100):
+            raise ValueError(f"drop_path {config.drop_path}, sigma {config.sigma}")
+    except (ValueError, TypeError, RecursionError, UserError) as error:
+        raise UserError(
+            f"{path}: its {CONFIG_KEY!r} is damaged ({error}); get the file anew"
+        ) from None
+    return config
+
+
+def _check_tensors(
+    state: dict[str, Tensor], config: NetworkConfig, meta: ModelMeta, path: Path
+) -> None:
+    """UserError where the file's tensors are not of the network that it says it holds."""
+    found = infer_config(state, path)
+    for what in ("channels", "depths", "keypoints"):
+        said, held = getattr(config, what), getattr(found, what)
+        if said != held:
+            raise UserError(
+                f"{path}: its {CONFIG_KEY!r} says {what} {said}, but its weights are of {held}; "
+                "get the file anew"
+            )
+    if len(meta.keypoints) != config.keypoints:
+        raise UserError(
+            f"{path}: names {len(meta.keypoints)} key points, but its weights are of "
+            f"{config.keypoints}; get the file anew"
+        )
 
 
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"

@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from aggpose.data.dataset import HEATMAP_STRIDE
 from aggpose.draw import side_colour
 from aggpose.errors import UserError
 from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
+from aggpose.meta import HEATMAP_STRIDE
 from aggpose.skeleton import Skeleton
 from aggpose.training.people import TrainingData
 from aggpose.training.recipe import Recipe

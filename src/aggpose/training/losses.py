@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aggpose.data.dataset import HEATMAP_STRIDE
+from aggpose.meta import HEATMAP_STRIDE
 from aggpose.network.network import with_nowhere
 from aggpose.training.recipe import LossRecipe
 

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from aggpose.data.dataset import HEATMAP_STRIDE
 from aggpose.heatmaps import decode_kernel
-from aggpose.meta import ModelMeta
+from aggpose.meta import HEATMAP_STRIDE, ModelMeta
 from aggpose.network import AggPose, build_network, count_macs, count_parameters, load_weights
 from aggpose.skeleton import get_skeleton
 from aggpose.training.muon import Muon, is_matrix
