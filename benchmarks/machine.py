@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
+
+from aggpose.export.host import host_words
 
 
 def machine() -> str:
     """Processor, cores this process may use, system, Python."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        models = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        name = models[0].partition(":")[2].strip() if models else name
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
+    return f"{host_words()}, Python {platform.python_version()}"
 
 
 def seconds(work: Callable[[], object], repeats: int = 5) -> float:

@@ -2,6 +2,7 @@
 
     python benchmarks/network.py             # AggPose-T and -L at 256x192, batch 1 and 8
     python benchmarks/network.py --variants aggpose-t --profile
+    python benchmarks/network.py --variants aggpose-t --float --file int8.xml
 
 Baseline: torch, fp32, eager, attention as two matrix products and a soft-max. Ways take turns, so
 that what else the machine does hits all of them; a ratio is the median over rounds of the
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--compile", action="store_true", help="torch.compile too (minutes)")
     parser.add_argument("--float", action="store_true", help="without int8")
+    parser.add_argument("--file", type=Path, help="of `aggpose export`, to be timed beside these")
     parser.add_argument("--profile", action="store_true", help="where the baseline's time goes")
     options = parser.parse_args()
     torch.set_num_threads(available_threads())
@@ -87,6 +89,8 @@ def all_ways(
         files["ONNX Runtime int8"] = eight
         write_int8(plain, eight, checks.images[:32])
         keep_metadata(plain, eight)
+    if options.file:
+        files[options.file.name] = options.file
     for precision in ("fp32", "bf16") if options.float else ("fp32", "bf16", "int8"):
         file = files[f"OpenVINO {precision}"] = folder / f"{precision}.xml"
         write_openvino(eight if precision == "int8" else plain, file, meta, precision)

@@ -40,6 +40,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="PNG of the plot")
+    parser.add_argument("--save", type=Path, help="npz of the generated poses, for --before")
+    parser.add_argument("--before", type=Path, help="npz that another state has saved")
     parser.add_argument("--worst", action="store_true", help="name what is far from all real poses")
     options = parser.parse_args()
     with np.load(options.real) as file:
@@ -62,8 +64,15 @@ def main() -> None:
             print(f"  {family:<26}{own.sum():5d}  to real {far:.3f}")
         where = normalised(real)[np.argsort(coverage.real_to_made)[-40:]]
         print("  mean of the 40 worst covered:", where.mean(axis=0).round(2).tolist())
+    if options.save:
+        np.savez(options.save, made=made, others=others)
+    shown = {"now": coverage}
+    if options.before:
+        with np.load(options.before) as file:
+            shown = {"before": compare(real, file["made"], file["others"])} | shown
+        print("before\n" + shown["before"].table())
     if options.out:
-        cv2.imwrite(str(options.out), plot({"poses": coverage})[..., ::-1])
+        cv2.imwrite(str(options.out), plot(shown)[..., ::-1])
 
 
 if __name__ == "__main__":

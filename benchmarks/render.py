@@ -64,7 +64,7 @@ def main() -> None:
         renderer.spent.clear()
         start = renderer.clock()
         frames = renderer.render(jobs, options.quality)
-        seen = renderer.visible_many(jobs, [d.points for d in drawn], [d.slack for d in drawn])
+        seen = renderer.visible_many(jobs, [d.marked for d in drawn], [d.slack for d in drawn])
         whole = renderer.clock() - start
         if best is None or whole < best[0]:
             best = whole, dict(renderer.spent)

@@ -57,7 +57,7 @@ def parts(count: int, size: int) -> dict[str, float]:
         marks.append(time.perf_counter())
         (frame,) = kit.renderer.render([(drawn.scene, drawn.camera)])
         marks.append(time.perf_counter())
-        seen = kit.renderer.visible(drawn.scene, drawn.camera, drawn.points, drawn.slack)
+        seen = kit.renderer.visible(drawn.scene, drawn.camera, drawn.marked, drawn.slack)
         marks.append(time.perf_counter())
         finish(kit, drawn, frame, seen)
         marks.append(time.perf_counter())

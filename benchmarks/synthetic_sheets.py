@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ import numpy as np
 from aggpose.draw import draw_poses
 from aggpose.pose import Poses
 from aggpose.skeleton import INFANT24, Skeleton
+from aggpose.synthetic.body.keypoints import DEFINITIONS
+from aggpose.synthetic.clip import ClipSettings, frames_of, sample_clip
+from aggpose.synthetic.picture import POSES_OF_ONE, Kit
 
 TILE, COLUMNS, LABEL = 160, 8, 110
 
@@ -57,12 +61,20 @@ def picture(folder: Path, entry: dict[str, Any], drawn: bool) -> np.ndarray:
     return cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA)
 
 
+def infant(entry: dict[str, Any]) -> int:
+    """The number of the infant within its seed."""
+    return (int(entry["image_id"]) - 1) // POSES_OF_ONE
+
+
 def rows(
     folder: Path, entries: list[dict[str, Any]], group: Callable[[dict[str, Any]], str]
 ) -> Iterator[np.ndarray]:
     found: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
-        found.setdefault(group(entry), []).append(entry)
+        own = found.setdefault(group(entry), [])
+        # one of each infant: pictures in a row show the same one
+        if all(infant(entry) != infant(other) for other in own):
+            own.append(entry)
     for name, members in sorted(found.items()):
         label = np.full((TILE, LABEL, 3), 255, np.uint8)
         for i, word in enumerate(name.split(" ")):
@@ -92,6 +104,41 @@ def main() -> None:
     drawn = [picture(folder, entry, True) for entry in entries[: 3 * COLUMNS]]
     lines = [np.hstack(drawn[i : i + COLUMNS]) for i in range(0, len(drawn), COLUMNS)]
     write(out / "synthetic-keypoints.jpg", np.vstack(lines))
+    write(out / "synthetic-definitions.jpg", definitions())
+
+
+def definitions() -> np.ndarray:
+    """A naked infant from the front with every key point's name, and what each means below."""
+    kit = Kit()
+    clip = sample_clip(kit, 31, ClipSettings(0.1, 30, (960, 1280), "rest", 4.0, "diaper", True))
+    image, poses = next(iter(frames_of(kit, clip)))
+    image = draw_poses(image, poses)
+    height, width = image.shape[:2]
+    margin = 330
+    canvas = np.full((height, width + 2 * margin, 3), 255, np.uint8)
+    canvas[:, margin : margin + width] = image
+    middle = poses.keypoints[0, :, 0].mean()
+    for left in (True, False):
+        own = [k for k in range(len(INFANT24)) if (poses.keypoints[0, k, 0] < middle) == left]
+        own.sort(key=lambda k: poses.keypoints[0, k, 1])
+        for place, k in enumerate(own):
+            y = round((place + 0.5) * height / len(own))
+            at = np.rint(poses.keypoints[0, k] + np.array([margin, 0])).astype(int)
+            x = margin - 10 if left else margin + width + 10
+            cv2.line(canvas, (x, y), at.tolist(), (90, 90, 90), 1, cv2.LINE_AA)
+            name, words = (
+                INFANT24.keypoints[k],
+                textwrap.wrap(DEFINITIONS[INFANT24.keypoints[k]], 44),
+            )
+            start = 8 if left else margin + width + 14
+            put(canvas, name, (start, y - 6), 0.5)
+            for row, line in enumerate(words[:4]):
+                put(canvas, line, (start, y + 9 + 13 * row), 0.37)
+    return canvas
+
+
+def put(canvas: np.ndarray, text: str, at: tuple[int, int], size: float) -> None:
+    cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def write(path: Path, sheet: np.ndarray) -> None:

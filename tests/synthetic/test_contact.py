@@ -12,11 +12,20 @@ import pytest
 for _package in ("anny", "warp"):
     pytest.importorskip(_package, reason='needs pip install "aggpose[synthetic]"')
 
-from aggpose.synthetic.body.body import Body, make_body, pose_body
+from aggpose.synthetic.body.body import Body, build, make_body, pose_body
+from aggpose.synthetic.body.infant import sample_infant
+from aggpose.synthetic.body.template import load_body_model
 from aggpose.synthetic.pose.contact import Problem, come_to_rest
 from aggpose.synthetic.pose.families import POSTURES
 from aggpose.synthetic.pose.joints import ANGLES, as_dict, limits
-from aggpose.synthetic.pose.poses import draw_problem, sample_pose
+from aggpose.synthetic.pose.poses import (
+    GOOD_OVERLAP_M,
+    GOOD_SUNK_M,
+    draw_posture,
+    draw_problem,
+    draw_rest,
+    sample_pose,
+)
 from aggpose.synthetic.pose.rig import bone_rotations
 from aggpose.synthetic.pose.rig_fit import make_rig
 
@@ -133,6 +142,20 @@ def test_balls_fill_the_limbs(body: Body, rig: Rig) -> None:
             assert 0.3 < nearest / rig.radius[index - rig.skin] < 1.25, name
             checked += 1
     assert checked >= 24
+
+
+def test_what_is_drawn_sinks_into_nothing() -> None:
+    """Infants and poses as pictures draw them: few go deeper than may be, none much."""
+    faults = []
+    for seed in range(8):
+        rng = np.random.default_rng([2, seed])
+        infant = sample_infant(rng)
+        drawn = make_rig(build(infant, load_body_model()))
+        for _ in range(8):
+            posture = draw_posture(rng, infant.age_months)
+            rest = draw_rest(rng, drawn, posture, infant.age_months).rest
+            faults.append(max(rest.sunk_m[0] / GOOD_SUNK_M, rest.overlap_m[0] / GOOD_OVERLAP_M))
+    assert np.mean(np.array(faults) <= 1) >= 0.97 and max(faults) < 2
 
 
 @pytest.mark.parametrize("posture", ["supine", "prone", "side", "sitting", "crawling"])

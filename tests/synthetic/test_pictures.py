@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,10 +20,20 @@ from aggpose.data.augment import NO_AUGMENTATION
 from aggpose.data.coco import read_people
 from aggpose.errors import UserError
 from aggpose.formats.poses_csv import read_poses_csv
+from aggpose.hips import hip_joints
 from aggpose.skeleton import COCO17, INFANT24
-from aggpose.synthetic.clip import ClipSettings, sample_clip, truth
+from aggpose.synthetic.clip import ClipSettings, frames_of, sample_clip, truth, write_clip
 from aggpose.synthetic.export import Settings, run_lengths, synthesize
-from aggpose.synthetic.picture import HIDDEN, SEEN, Kit, make_pictures, sample_picture
+from aggpose.synthetic.mesh import ADULT, COVER, THING
+from aggpose.synthetic.picture import (
+    HIDDEN,
+    OUTSIDE,
+    SEEN,
+    Kit,
+    finish,
+    make_pictures,
+    sample_picture,
+)
 from aggpose.synthetic.stream import SyntheticInfants
 from aggpose.video.reader import VideoReader
 
@@ -96,14 +107,33 @@ def test_the_ray_test_agrees_with_the_depth_picture(kit: Kit) -> None:
     for index in range(16):
         sampled = sample_picture(kit, 21, index, SIZE)
         (frame,) = kit.renderer.render([(sampled.scene, sampled.camera)])
-        seen = kit.renderer.visible(sampled.scene, sampled.camera, sampled.points, sampled.slack)
-        pixels, depth = sampled.camera.project(sampled.points)
+        seen = kit.renderer.visible(sampled.scene, sampled.camera, sampled.marked, sampled.slack)
+        pixels, depth = sampled.camera.project(sampled.marked)
         column, row = np.rint(pixels).astype(int).T
         inside = (column >= 0) & (column < SIZE[0]) & (row >= 0) & (row < SIZE[1]) & (depth > 0)
         nearest = frame.depth[row[inside], column[inside]]
         by_depth = nearest > depth[inside] - sampled.slack[inside]
         agree += (by_depth == seen[inside]).tolist()
     assert len(agree) > 200 and np.mean(agree) > 0.93
+
+
+def test_what_lies_under_other_things_is_hidden(kit: Kit) -> None:
+    """Where all around a point the picture shows blankets, hands or things, it is not seen."""
+    others = (COVER, ADULT, THING)
+    hidden = 0
+    for index in range(60):
+        sampled = sample_picture(kit, 77, index, SIZE)
+        (frame,) = kit.renderer.render([(sampled.scene, sampled.camera)])
+        seen = kit.renderer.visible(sampled.scene, sampled.camera, sampled.marked, sampled.slack)
+        picture = finish(kit, sampled, frame, seen)
+        strange = np.isin(frame.part, others).astype(np.uint8)
+        inner = cv2.erode(strange, np.ones((5, 5), np.uint8), borderValue=0) > 0
+        for point, flag in zip(picture.keypoints, picture.visibility, strict=True):
+            x, y = np.rint(point).astype(int)
+            if flag != OUTSIDE and inner[y, x]:
+                assert flag == HIDDEN, (index, point)
+                hidden += 1
+    assert hidden > 20
 
 
 def test_left_is_the_infants_own_left(kit: Kit) -> None:
@@ -180,8 +210,10 @@ def test_a_clip_and_its_truth(tmp_path: Path) -> None:
     assert manifest["seed"] == 3 and len(manifest["frame_times_s"]) == 10
     with (tmp_path / "clip" / "clip.truth.points3d.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 240
+    assert len(rows) == 10 * (24 + 2)
     assert all(abs(float(row["z_m"])) < 1.5 for row in rows)
+    assert 0 < manifest["exposure_s"] <= 1 / 20 and "exposure" in manifest["sensor"]
+    assert manifest["around"]["lamps"]
     # once more, the same bytes
     with pytest.raises(SystemExit):
         main(["synthesize", *arguments, "--out", str(tmp_path / "again")])
@@ -189,23 +221,81 @@ def test_a_clip_and_its_truth(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
 
 
-def test_limbs_keep_their_lengths_and_velocity_is_the_derivative(kit: Kit) -> None:
-    clip = sample_clip(kit, 8, ClipSettings(seconds=2.0, fps=30, character="kicking"))
-    _, points = clip.motion.at(clip.motion.times_s)
-    for side, (a, b) in itertools.product(
-        ("left", "right"),
-        (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle")),
-    ):
-        pair = [INFANT24.index(f"{side}_{name}") for name in (a, b)]
-        lengths = np.linalg.norm(np.diff(points[:, pair], axis=1)[:, 0], axis=-1)
-        assert np.ptp(lengths) < 0.02 * lengths.mean(), (side, a, b)
-    step = 1e-3
-    middle = clip.motion.times_s[10:40]
-    slope = (clip.motion.at(middle + step)[1] - clip.motion.at(middle - step)[1]) / (2 * step)
-    by_frames = (points[11:41] - points[9:39]) * 30 / 2
-    assert np.abs(slope - by_frames).max() < 0.1 * max(0.2, np.abs(slope).max())
-    seen = truth(clip.camera, points[0], np.ones(24, bool))
-    assert set(np.unique(seen.scores)) <= {0.5, 1.0} and SEEN > HIDDEN
+@pytest.fixture(scope="module")
+def table(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """What a clip's file of three-dimensional truth says: name -> (T, 6), m and m/s."""
+    settings = ClipSettings(seconds=2.0, fps=60, size=(48, 64), character="kicking")
+    out = tmp_path_factory.mktemp("clip")
+    path = write_clip(kit, sample_clip(kit, 8, settings), out, say=lambda _: None)["points"]
+    found: dict[str, list[list[float]]] = {}
+    columns = ("x_m", "y_m", "z_m", "vx_m_s", "vy_m_s", "vz_m_s")
+    with path.open() as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["keypoint"], []).append([float(row[name]) for name in columns])
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def test_limbs_keep_their_lengths_in_the_written_truth(table: dict[str, np.ndarray]) -> None:
+    limbs = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip_joint", "knee"), ("knee", "ankle"))
+    for side, (a, b) in itertools.product(("left", "right"), limbs):
+        away = table[f"{side}_{a}"][:, :3] - table[f"{side}_{b}"][:, :3]
+        lengths = np.linalg.norm(away, axis=1)
+        assert np.ptp(lengths) < 0.002 * lengths.mean(), (side, a, b)
+    # the joints are those that the marked hips stand for
+    marked = np.stack([table[name][:, :3] for name in INFANT24.keypoints], axis=1)
+    joints = hip_joints(marked, INFANT24)
+    for side in ("left", "right"):
+        away = joints[:, INFANT24.index(f"{side}_hip")] - table[f"{side}_hip_joint"][:, :3]
+        assert np.abs(away).max() < 1e-4
+
+
+def test_written_velocities_add_up_to_the_written_ways(table: dict[str, np.ndarray]) -> None:
+    """Simpson's rule over the velocities gives how far each point has gone, and they do move."""
+    fastest = 0.0
+    for name, values in table.items():
+        place, speed = values[:, :3], values[:, 3:]
+        way = (speed[:-2] + 4 * speed[1:-1] + speed[2:]) / (3 * 60)
+        assert np.abs(way - (place[2:] - place[:-2])).max() < 4e-4, name
+        total = way[::2].sum(axis=0)
+        assert np.abs(total - (place[2 * len(way[::2])] - place[0])).max() < 1e-3, name
+        fastest = max(fastest, float(np.linalg.norm(speed, axis=1).max()))
+    assert fastest > 0.3
+
+
+def test_clips_are_blurred_by_their_own_motion(kit: Kit) -> None:
+    settings = ClipSettings(
+        seconds=1.0, fps=10, size=(96, 128), character="kicking", age_months=4.0, plain=True
+    )
+    clip = sample_clip(kit, 4, settings)
+    blurred = replace(clip, exposure_s=0.1)
+    sharp = replace(clip, exposure_s=1e-6)
+    differ = [
+        np.abs(a.astype(int) - b.astype(int)).mean()
+        for (a, _), (b, _) in zip(frames_of(kit, blurred), frames_of(kit, sharp), strict=True)
+    ]
+    speed = np.linalg.norm(clip.motion.velocities(clip.motion.times_s), axis=2).max(axis=1)
+    fast, slow = int(speed.argmax()), int(speed.argmin())
+    assert differ[fast] > 2 * differ[slow] and differ[fast] > 0.3
+
+
+def test_the_truth_of_a_clip_tells_seen_from_hidden(kit: Kit) -> None:
+    clip = sample_clip(kit, 8, ClipSettings(seconds=0.1, fps=30))
+    seen = truth(clip.camera, clip.motion.at(clip.motion.times_s)[1][0], np.arange(24) % 2 == 0)
+    assert set(np.unique(seen.scores)) == {0.5, 1.0}
+
+
+@pytest.mark.parametrize("posture", ["prone", "side"])
+def test_clips_of_other_postures_stay_on_the_mat(kit: Kit, posture: str) -> None:
+    clip = sample_clip(kit, 5, ClipSettings(seconds=2.0, fps=10, posture=posture))
+    vertices, points = clip.motion.at(clip.motion.times_s)
+    skin = np.linalg.norm(clip.body.offsets, axis=1) < 0.003
+    lowest = vertices[:, skin, 2].min(axis=1)
+    assert (lowest > -0.02).all() and (lowest < 0.012).all()
+    place = {name: points[:, k] for k, name in enumerate(INFANT24.keypoints)}
+    across, trunk = place["left_shoulder"] - place["right_shoulder"], place["chin"] - place["navel"]
+    front = np.cross(across, trunk)
+    up = front[:, 2] / np.linalg.norm(front, axis=1)
+    assert (up < -0.5).all() if posture == "prone" else (np.abs(up) < 0.75).all()
 
 
 @pytest.mark.parametrize(
@@ -217,6 +307,8 @@ def test_limbs_keep_their_lengths_and_velocity_is_the_derivative(kit: Kit) -> No
         (["--count", "2", "--skeleton", "lsp14"], "lsp14"),
         (["--count", "2", "--backgrounds", "nowhere"], "nowhere"),
         (["--clip", "1", "--movement", "dancing"], "dancing"),
+        (["--clip", "1", "--posture", "flying"], "flying"),
+        (["--count", "1", "--posture", "prone"], "--posture"),
     ],
 )
 def test_wrong_use_is_one_line(

@@ -14,6 +14,7 @@ pytest.importorskip("warp", reason='needs pip install "aggpose[synthetic]"')
 from aggpose.synthetic.around.grounds import baked
 from aggpose.synthetic.camera import Camera
 from aggpose.synthetic.mesh import (
+    COVER,
     FIELDS,
     GARMENT,
     GROUND,
@@ -311,6 +312,7 @@ def test_only_what_is_seen_of_a_ground_is_sent(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_visibility_agrees_with_an_independent_depth_test(renderer: Renderer, seed: int) -> None:
     of, camera = random_scene(seed)
+    of = replace(of, meshes=[replace(mesh, part=INFANT) for mesh in of.meshes])
     rng = np.random.default_rng(seed)
     points = rng.uniform((-0.35, -0.35, 0.0), (0.35, 0.35, 0.35), (400, 3))
     slack = rng.uniform(0.0, 0.05, 400)
@@ -321,6 +323,13 @@ def test_visibility_agrees_with_an_independent_depth_test(renderer: Renderer, se
     sure = np.abs(far - hit - slack) > 1e-4
     assert np.array_equal(seen[sure], (hit > far - slack)[sure])
     assert 0.1 < seen.mean() < 0.9
+    # what does not belong to the infant hides, however near
+    things = replace(of, meshes=[replace(mesh, part=COVER) for mesh in of.meshes])
+    strict = renderer.visible(things, camera, points, slack)
+    to_ground = -camera.position[2] / np.minimum(away[:, 2] / far, -1e-9)
+    free = (hit > far - 0.002) | ((np.abs(hit - to_ground) < 1e-9) & (hit > far - slack))
+    sure &= np.abs(far - hit - 0.002) > 1e-4
+    assert np.array_equal(strict[sure], free[sure]) and (seen & ~strict)[sure].sum() > 2
     # and the picture's own depth says so too, where it is smooth
     frame = renderer.render([(of, camera)])[0]
     pixels, depth = camera.project(points)
@@ -333,6 +342,22 @@ def test_visibility_agrees_with_an_independent_depth_test(renderer: Renderer, se
     known = inside & flat[row, column] & (np.abs(depth - near - slack) > 0.02)
     assert known.sum() > 40
     assert ((depth - near < slack) == seen)[known].mean() > 0.98
+
+
+@pytest.mark.parametrize("roll", [0.0, 35.0, 70.0])
+def test_no_place_of_the_ground_is_dark_among_lit_ones(renderer: Renderer, roll: float) -> None:
+    """Seen from low down, where neighbouring pixels lie far apart on the ground."""
+    camera = Camera((0.0, -1.2, 0.3), (0.0, 0.1, 0.0), (128, 96), 110.0, roll_deg=roll)
+    lamps = (replace(LAMP, radius_m=0.01), replace(LAMP, position=(0.8, -0.3, 1.2)))
+    thing = box((0.1, 0.0, 0.1), (0.2, 0.1, 0.2))
+    for seed in range(3):
+        turned = replace(camera, target=(0.1 * seed, 0.1, 0.02 * seed))
+        frame = one(renderer, scene(thing, lights=lamps), turned)
+        light = frame.linear.mean(axis=2)
+        floor = cv2.erode((frame.part == GROUND).astype(np.uint8), np.ones((5, 5))) > 0
+        usual = cv2.medianBlur(light.astype(np.float32), 5)
+        assert floor.sum() > 2000
+        assert (light[floor] > 0.75 * usual[floor] - 0.02).mean() > 0.998
 
 
 def test_motion_blurs_along_the_way_and_keeps_the_middle(renderer: Renderer) -> None:

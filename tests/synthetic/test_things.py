@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -128,6 +130,19 @@ class TestThings:
         for seed in range(5):
             for mesh in SURROUNDING[name](np.random.default_rng(seed), ball_infant()):
                 checked(mesh, THING)
+
+    @pytest.mark.parametrize("name", ["cot", "incubator", "bassinet"])
+    def test_stands_leave_room_for_the_infant(self, name: str) -> None:
+        """However far its arms reach, no part of it is in or beyond a wall."""
+        infant = ball_infant()
+        wide = replace(infant, vertices=infant.vertices * np.array([1.9, 1.3, 1.0]))
+        turn = shapes.turn_about((0, 0, 1), wide.axis_deg)
+        body = np.abs((wide.vertices - wide.middle) @ turn)[:, :2]
+        for seed in range(6):
+            for mesh in SURROUNDING[name](np.random.default_rng(seed), wide):
+                walls = np.abs((mesh.vertices - wide.middle) @ turn)[:, :2]
+                # every vertex of a stand lies outside of the box that holds the body
+                assert (walls > body.max(axis=0)).any(axis=1).all()
 
     def test_backrest_lies_behind_its_plane(self) -> None:
         infant = ball_infant("sitting")

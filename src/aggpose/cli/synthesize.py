@@ -31,6 +31,9 @@ def synthesize(
     age: Annotated[
         float | None, typer.Option(min=0, max=12, help="of the clip's infant, months")
     ] = None,
+    posture: Annotated[
+        str | None, typer.Option(help="of the clip's infant: supine, prone or side")
+    ] = None,
 ) -> None:
     """Make pictures or a clip of synthetic infants with exact key points."""
     try:
@@ -42,12 +45,14 @@ def synthesize(
     if (count is None) == (clip is None):
         raise UserError("give either --count N for pictures or --clip SECONDS for a clip")
     if count is not None:
-        if movement or age is not None:
-            raise UserError("--movement and --age belong to --clip")
+        if movement or posture or age is not None:
+            raise UserError("--movement, --posture and --age belong to --clip")
         wanted = sides(size, (256, 256))
         make_folder(out, count, seed, skeleton, wanted, backgrounds, workers, nobody)
     elif clip is not None:
         if nobody:
             raise UserError("--nobody belongs to --count")
         wanted = sides(size, (480, 640))
-        make_clip(out, clip, fps, seed, skeleton, wanted, backgrounds, movement, age)
+        make_clip(
+            out, clip, fps, seed, skeleton, wanted, backgrounds, movement, age, posture or "supine"
+        )

@@ -61,13 +61,15 @@ def make_clip(
     backgrounds: Path | None,
     movement: str | None,
     age: float | None,
+    posture: str,
 ) -> None:
     known = known_skeleton(skeleton)
     if (out / "clip.mp4").exists():
         raise UserError(f"{out / 'clip.mp4'}: is already there; give another folder, or remove it")
     photos = photos_of(str(backgrounds or ""))
     kit = Kit(photos=photos)
-    clip = sample_clip(kit, seed, ClipSettings(seconds, fps, size, movement, age))
+    settings = ClipSettings(seconds, fps, size, movement, age, posture=posture)
+    clip = sample_clip(kit, seed, settings)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

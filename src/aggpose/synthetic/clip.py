@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,23 +32,32 @@ from aggpose.synthetic.body.infant import sample_infant
 from aggpose.synthetic.body.keypoints import visible_slack_m
 from aggpose.synthetic.body.sacks import sack_mesh
 from aggpose.synthetic.camera import Camera
-from aggpose.synthetic.mesh import Scene
+from aggpose.synthetic.mesh import Mesh, Scene
 from aggpose.synthetic.picture import Kit
-from aggpose.synthetic.pose.characters import CHARACTERS
+from aggpose.synthetic.pose.characters import CHARACTERS, draw_character
 from aggpose.synthetic.pose.motion import PosedClip, sample_motion
 from aggpose.synthetic.render.sensor import SensorSettings, develop, sample_sensor
 from aggpose.video.writer import VideoWriter
+
+_STILL_M = 1e-5
 
 SEEN, HIDDEN = 1.0, 0.5
 """Scores of the truth: what the camera sees, and what something hides or lies outside of the
 picture (the place is exact all the same)."""
 
 
+CLIP_POSTURES = ("supine", "prone", "side")
+"""Whose contact is kept through time."""
+
+EXPOSURES_S = (1 / 240, 1 / 120, 1 / 60, 1 / 30)
+"""Of a frame; never longer than there is from one to the next."""
+
+
 @dataclass(frozen=True)
 class ClipSettings:
     """seconds, fps: of the video. size: (width, height) px, even. character: one of
-    `characters.CHARACTERS`, None to draw it. age_months: None to draw it. plain: no covers and no
-    hands, a steady good camera: for examples."""
+    `characters.CHARACTERS`, None to draw one of its age. age_months: None to draw it. plain: no
+    covers and no hands, a steady good camera: for examples. posture: one of `CLIP_POSTURES`."""
 
     seconds: float = 10.0
     fps: int = 30
@@ -57,6 +66,7 @@ class ClipSettings:
     age_months: float | None = None
     outfit: str | None = None
     plain: bool = False
+    posture: str = "supine"
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,7 @@ class Clip:
     around: Surroundings
     camera: Camera
     sensor: SensorSettings
+    exposure_s: float
 
 
 def sample_clip(kit: Kit, seed: int, settings: ClipSettings) -> Clip:
@@ -77,16 +88,19 @@ def sample_clip(kit: Kit, seed: int, settings: ClipSettings) -> Clip:
     of_infant, of_motion, of_room, of_sensor = np.random.default_rng([seed, 3]).spawn(4)
     infant = sample_infant(of_infant, settings.age_months, outfit=settings.outfit)
     body = build(infant, kit.model)
-    character = settings.character or str(of_motion.choice(list(CHARACTERS)))
+    character = settings.character or draw_character(of_motion, infant.age_months)
     if character not in CHARACTERS:
         raise UserError(f"unknown movement {character!r}: choose one of {', '.join(CHARACTERS)}")
+    if settings.posture not in CLIP_POSTURES:
+        known = ", ".join(CLIP_POSTURES)
+        raise UserError(f"no clips of posture {settings.posture!r}: choose one of {known}")
     times = np.arange(max(1, round(settings.seconds * settings.fps))) / settings.fps
     motion = sample_motion(
-        of_motion, body, character, times, "supine", age_months=infant.age_months
+        of_motion, body, character, times, settings.posture, age_months=infant.age_months
     )
     vertices, points = motion.at(times[:1])
     camera = _above(of_room, settings.size, body.length_m)
-    anchors = Anchors(points[0], vertices[0].astype(np.float64), body.length_m, "supine")
+    anchors = Anchors(points[0], vertices[0].astype(np.float64), body.length_m, settings.posture)
     chances = Chances()
     if settings.plain:
         nothing = {name: 0.0 for name in chances.stand}
@@ -97,7 +111,9 @@ def sample_clip(kit: Kit, seed: int, settings: ClipSettings) -> Clip:
     options = Options(settings.size, infant.skin, camera, chances)
     around = sample_surroundings(of_room, anchors, kit.pools, options)
     sensor = _GOOD if settings.plain else sample_sensor(of_sensor, side=max(settings.size))
-    return Clip(seed, settings, body, motion, around, camera, sensor)
+    exposure = float(of_sensor.choice(EXPOSURES_S))
+    exposure = min(1 / 120 if settings.plain else exposure, 1 / settings.fps)
+    return Clip(seed, settings, body, motion, around, camera, sensor, exposure)
 
 
 _GOOD = SensorSettings(metered=0.32, blur_px=0.5, shot_noise=0.008, contrast=0.1, jpeg_quality=None)
@@ -135,20 +151,36 @@ def frames_of(kit: Kit, clip: Clip, quality: str = "clip") -> Iterator[tuple[np.
     bound: tuple[np.ndarray, ...] = ()
     sensor = clip.sensor
     slack = visible_slack_m(clip.body.length_m)
-    for index, (vertices, points) in enumerate(clip.motion.frames()):
+    moments = zip(clip.motion.frames(), clip.motion.exposed(clip.exposure_s), strict=True)
+    for index, ((vertices, points), ends) in enumerate(moments):
         if first is None:
             first = vertices.astype(np.float64)
             bound = bind(clip.around, first)
-        around = follow(clip.around, bound, first, vertices.astype(np.float64))
-        sack = sack_mesh(clip.body, vertices)
-        own = [body_mesh(clip.body, vertices), *([sack] if sack is not None else [])]
-        scene = Scene([*own, *around], clip.around.ground, clip.around.lights, clip.around.room)
+        parts = [
+            _meshes(clip, moment, follow(clip.around, bound, first, moment.astype(np.float64)))
+            for moment in (vertices, *ends)
+        ]
+        meshes = [_moving(*moments) for moments in zip(*parts, strict=True)]
+        scene = Scene(meshes, clip.around.ground, clip.around.lights, clip.around.room)
         (frame,) = kit.renderer.render([(scene, clip.camera)], quality)
-        seen = kit.renderer.visible(scene, clip.camera, points, slack)
+        marked = annotated_hips(points, INFANT24)
+        seen = kit.renderer.visible(scene, clip.camera, marked, slack)
         if index == 0:
             sensor = _held(clip.sensor, frame.linear)
         noise = np.random.default_rng([clip.seed, 4, index])
         yield develop(frame.linear, sensor, noise), truth(clip.camera, points, seen)
+
+
+def _meshes(clip: Clip, vertices: np.ndarray, around: Sequence[Mesh]) -> list[Mesh]:
+    """The infant, what it wears, and what is around."""
+    sack = sack_mesh(clip.body, vertices)
+    return [body_mesh(clip.body, vertices), *([sack] if sack is not None else []), *around]
+
+
+def _moving(mesh: Mesh, before: Mesh, after: Mesh) -> Mesh:
+    """A mesh with the way it goes during the exposure, if it goes any."""
+    way = after.vertices - before.vertices
+    return replace(mesh, motion=way) if np.abs(way).max(initial=0) > _STILL_M else mesh
 
 
 def truth(camera: Camera, points: np.ndarray, seen: np.ndarray) -> Poses:
@@ -196,16 +228,31 @@ def write_clip(
     return paths
 
 
+_HIP_JOINTS = ("left_hip", "right_hip")
+
+
 def _points_table(clip: Clip, skeleton: Skeleton) -> bytes:
-    order = [INFANT24.index(name) for name in skeleton.keypoints]
+    """Places and velocities in the world; of the hips where annotators mark them and, as
+    ``left_hip_joint``, of the joints, whose distances to the knees never change."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("frame", "time_s", "keypoint", "x_m", "y_m", "z_m"))
+    rows.writerow(
+        ("frame", "time_s", "keypoint", "x_m", "y_m", "z_m", "vx_m_s", "vy_m_s", "vz_m_s")
+    )
+    speeds = clip.motion.velocities(clip.motion.times_s)
+    order = INFANT24.indices_of(skeleton.keypoints)
+    joints = INFANT24.indices_of([name for name in _HIP_JOINTS if name in skeleton.keypoints])
+    names = [*skeleton.keypoints, *(f"{INFANT24.keypoints[k]}_joint" for k in joints)]
     for index, (_, points) in enumerate(clip.motion.frames()):
         time = f"{clip.motion.times_s[index]:.6f}"
-        marked = annotated_hips(points, INFANT24)[order]
-        for name, point in zip(skeleton.keypoints, marked, strict=True):
-            rows.writerow((index, time, name, *(f"{value:.6f}" for value in point)))
+        # where hips are marked is a fixed combination of points: so is its velocity
+        marked = (annotated_hips(values, INFANT24) for values in (points, speeds[index]))
+        columns = [
+            np.concatenate([there[order], values[joints]])
+            for there, values in zip(marked, (points, speeds[index]), strict=True)
+        ]
+        for name, row in zip(names, np.hstack(columns), strict=True):
+            rows.writerow((index, time, name, *(f"{value:.6f}" for value in row)))
     return text.getvalue().encode()
 
 
@@ -221,6 +268,8 @@ def manifest_of(clip: Clip, skeleton: Skeleton) -> dict[str, object]:
         "frame_times_s": np.round(clip.motion.times_s, 6).tolist(),
         "infant": clip.body.infant.describe(),
         "motion": clip.motion.parameters,
+        "exposure_s": clip.exposure_s,
+        "sensor": asdict(clip.sensor),
         "camera": {
             "position_m": list(camera.position),
             "target_m": list(camera.target),

@@ -23,9 +23,13 @@ FIELDS = (
 """Names of the columns of `Mesh.fields`. Things other than bodies use x, y, z and leave the rest
 at 0 (garments and hair at -1)."""
 
-NOTHING, INFANT, GARMENT, ADULT, THING, COVER, GROUND = range(7)
+NOTHING, INFANT, GARMENT, ADULT, THING, COVER, GROUND, WORN = range(8)
 """Parts, as `Mesh.part` and the renderer's part picture name them. GARMENT: worn by the infant and
-belonging to its mask; COVER: blankets; ADULT: hands and arms of others."""
+belonging to its mask; WORN: what sticks to it and does not (pacifiers, tubes, sensors); COVER:
+blankets; ADULT: hands and arms of others."""
+
+OWN = (INFANT, GARMENT, WORN)
+"""Parts that hide a joint no more than its own skin does."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import warp as wp
@@ -73,6 +73,11 @@ class Sampled:
     sensor: SensorSettings
     noise_seed: tuple[int, ...]
 
+    @property
+    def marked(self) -> np.ndarray:
+        """(24, 3) m, world: the points with the hips where annotators mark them."""
+        return annotated_hips(self.points, INFANT24)
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -80,7 +85,7 @@ class Picture:
 
     image: (H, W, 3) uint8 RGB. keypoints: (24, 2) px, centres at integers; also outside of the
     picture. visibility: (24,) int, `SEEN`, `HIDDEN` or `OUTSIDE`. mask: (H, W) bool, what shows of
-    the infant and its clothes. notes: all that was drawn, fit for JSON.
+    the infant and its clothes. notes: `notes_of`, fit for JSON.
     """
 
     image: np.ndarray
@@ -215,8 +220,7 @@ def counts(sampled: Sampled, picture: Picture) -> bool:
 
 def finish(kit: Kit, sampled: Sampled, frame: Frame, seen: np.ndarray) -> Picture:
     """The picture and its truth. seen: (24,) bool, the ray test of the points."""
-    marked = annotated_hips(sampled.points, INFANT24)
-    pixels, depth = sampled.camera.project(marked)
+    pixels, depth = sampled.camera.project(sampled.marked)
     size = np.array(sampled.camera.size)
     inside = ((pixels >= -0.5) & (pixels < size - 0.5)).all(axis=1) & (depth > 0)
     visibility = np.where(inside, np.where(seen, SEEN, HIDDEN), OUTSIDE)
@@ -231,14 +235,14 @@ def finish(kit: Kit, sampled: Sampled, frame: Frame, seen: np.ndarray) -> Pictur
 
 
 def notes_of(sampled: Sampled) -> dict[str, object]:
-    """All that was drawn."""
+    """Infant, pose, camera, surroundings and sensor, as they were drawn."""
     camera = sampled.camera
     return {
         "infant": sampled.infant.describe(),
         "posture": sampled.posed.posture,
         "family": sampled.posed.family,
         "angles_deg": {name: round(a, 1) for name, a in sampled.posed.angles.items()},
-        "points_m": np.round(annotated_hips(sampled.points, INFANT24), 5).tolist(),
+        "points_m": np.round(sampled.marked, 5).tolist(),
         "camera": {
             "position_m": np.round(camera.position, 5).tolist(),
             "target_m": np.round(camera.target, 5).tolist(),
@@ -248,6 +252,7 @@ def notes_of(sampled: Sampled) -> dict[str, object]:
             "distortion": list(camera.distortion),
         },
         "around": sampled.around.notes,
+        "sensor": asdict(sampled.sensor),
     }
 
 
@@ -263,7 +268,7 @@ def make_pictures(
         batch = [sample_picture(kit, seed, index, size, attempt, nobody) for index in waiting]
         jobs = [(s.scene, s.camera) for s in batch]
         frames = kit.renderer.render(jobs)
-        seen = kit.renderer.visible_many(jobs, [s.points for s in batch], [s.slack for s in batch])
+        seen = kit.renderer.visible_many(jobs, [s.marked for s in batch], [s.slack for s in batch])
         waiting = []
         for sampled, frame, own in zip(batch, frames, seen, strict=True):
             picture = finish(kit, sampled, frame, own)

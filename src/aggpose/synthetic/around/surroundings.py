@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from aggpose.synthetic.around.things import SURROUNDING, backrest, toys
 from aggpose.synthetic.around.views import sample_camera, sample_lights
 from aggpose.synthetic.around.worn import WORN
 from aggpose.synthetic.camera import Camera
+from aggpose.synthetic.mesh import WORN as WORN_PART
 from aggpose.synthetic.mesh import Ground, Light, Material, Mesh
 
 __all__ = [
@@ -161,6 +162,7 @@ def sample_surroundings(
         notes={
             "camera": notes,
             "light": light_notes,
+            "lamps": [_noted(light) for light in lights],
             "ground": ground_notes,
             "worn": worn_names,
             "things": names,
@@ -174,6 +176,14 @@ def sample_surroundings(
     )
 
 
+def _noted(light: Light) -> dict[str, object]:
+    return {
+        "position_m": np.round(light.position, 4).tolist(),
+        "radius_m": round(light.radius_m, 4),
+        "colour": np.round(light.colour, 4).tolist(),
+    }
+
+
 def _worn(
     rng: np.random.Generator, anchors: Anchors, chances: Chances, hospital: bool
 ) -> tuple[list[Mesh], list[str]]:
@@ -183,7 +193,8 @@ def _worn(
         for name in WORN
         if rng.uniform() < (0.6 if hospital and name in medical else chances.worn[name])
     ]
-    return [WORN[name](rng, anchors) for name in names], names
+    made = [WORN[name](rng, anchors) for name in names]
+    return [replace(mesh, part=WORN_PART) for mesh in made], names
 
 
 def _around(

@@ -199,7 +199,7 @@ def arch(rng: np.random.Generator, anchors: Anchors) -> list[Mesh]:
 
 def cot(rng: np.random.Generator, anchors: Anchors) -> list[Mesh]:
     """A cot's bars on four sides, or on some, with rails above and below."""
-    half = np.array([float(rng.uniform(0.6, 0.7)), float(rng.uniform(0.32, 0.4))])
+    half = _room_for(anchors, np.array([rng.uniform(0.6, 0.7), rng.uniform(0.32, 0.4)]), 0.08)
     height, gap = float(rng.uniform(0.3, 0.6)), float(rng.uniform(0.06, 0.1))
     thick = float(rng.uniform(0.006, 0.014))
     low = -float(rng.uniform(0.0, 0.12))
@@ -233,7 +233,7 @@ def cot(rng: np.random.Generator, anchors: Anchors) -> list[Mesh]:
 
 def incubator(rng: np.random.Generator, anchors: Anchors) -> list[Mesh]:
     """The edges of an incubator's hood, rings around its port holes, and the tray's rim."""
-    half = np.array([float(rng.uniform(0.38, 0.46)), float(rng.uniform(0.22, 0.3))])
+    half = _room_for(anchors, np.array([rng.uniform(0.38, 0.46), rng.uniform(0.22, 0.3)]))
     height = float(rng.uniform(0.35, 0.48))
     turn = turn_about(_Z, anchors.axis_deg)
     shift = np.append(anchors.middle[:2], 0.0)
@@ -260,12 +260,19 @@ def incubator(rng: np.random.Generator, anchors: Anchors) -> list[Mesh]:
 
 def bassinet(rng: np.random.Generator, anchors: Anchors) -> list[Mesh]:
     """A bassinet's or box's low walls around the mattress."""
-    half = np.array([float(rng.uniform(0.4, 0.5)), float(rng.uniform(0.24, 0.32))])
+    half = _room_for(anchors, np.array([rng.uniform(0.4, 0.5), rng.uniform(0.24, 0.32)]))
     walls = _walls(half, float(rng.uniform(0.08, 0.22)), float(rng.uniform(0.006, 0.03)))
     kind = str(rng.choice(["hard", "cloth"]))
     look = material(rng, str(rng.choice(["white", "neutral", "pastel"])), kind)
     shift = np.append(anchors.middle[:2], 0.0)
     return [solid_mesh(place(walls, shift, turn_about(_Z, anchors.axis_deg)), look)]
+
+
+def _room_for(anchors: Anchors, half: np.ndarray, gap: float = 0.03) -> np.ndarray:
+    """(2,) m, half sides along and across the infant: those given, or what it needs with a gap."""
+    turn = turn_about(_Z, anchors.axis_deg)
+    reach = np.abs((anchors.vertices - anchors.middle) @ turn)[:, :2].max(axis=0)
+    return np.maximum(half, reach + gap)
 
 
 def _walls(half: np.ndarray, height: float, thick: float) -> Solid:

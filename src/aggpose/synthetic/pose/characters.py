@@ -243,6 +243,23 @@ CHARACTERS: dict[str, Callable[[np.random.Generator, float], Score]] = {
     "startle": startling,
 }
 
+MONTHS: dict[str, tuple[float, float]] = {
+    "writhing": (0.0, 2.0),
+    "fidgety": (2.0, 5.0),
+    "cramped-synchronised": (0.0, 2.0),
+    "kicking": (0.0, 12.0),
+    "rest": (0.0, 12.0),
+    "startle": (0.0, 5.0),
+}
+"""Ages at which a character is met, months: of the general movements as above, startles until the
+Moro reflex is gone (about five months)."""
+
+
+def draw_character(rng: np.random.Generator, age_months: float) -> str:
+    """One of those met at that age."""
+    able = [name for name, (low, high) in MONTHS.items() if low <= age_months <= high]
+    return str(rng.choice(able))
+
 
 def write_score(rng: np.random.Generator, character: str, seconds: float) -> Score:
     """Draw the movements of a clip of that length."""
@@ -251,4 +268,4 @@ def write_score(rng: np.random.Generator, character: str, seconds: float) -> Sco
     return CHARACTERS[character](rng, seconds)
 
 
-assert set(_REACH) == {*ARM, *LEG, *BODY}
+assert set(_REACH) == {*ARM, *LEG, *BODY} and set(MONTHS) == set(CHARACTERS)

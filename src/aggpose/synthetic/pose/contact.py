@@ -25,6 +25,7 @@ _SOFT_TRUNK, _SOFT_LIMB = 16000.0, 60000.0  # stiffness of a mattress under trun
 _SOFT_FLESH = 500.0  # of balls against balls
 _STEP_RAD, _STEP_M = 0.35, 0.03
 _NUDGE_DEG = 0.5
+_SETTLED = 3e-4  # m of mean height: what a round gains where it is of no more use
 
 
 @dataclass(frozen=True)
@@ -78,42 +79,129 @@ class Rest:
 
 @dataclass(frozen=True)
 class _Linear:
-    """Energy to second order about a state: gradient (N, D), curvature (N, D, D)."""
+    """Energy to second order about a state: value (N,), gradient (N, D), curvature (N, D, D)."""
 
+    value: np.ndarray
     gradient: np.ndarray
     curvature: np.ndarray
 
+    def with_those(self, other: _Linear, which: np.ndarray) -> _Linear:
+        """Some poses' from another state."""
+        return _Linear(
+            np.where(which, other.value, self.value),
+            np.where(which[:, None], other.gradient, self.gradient),
+            np.where(which[:, None, None], other.curvature, self.curvature),
+        )
 
-def come_to_rest(rig: Rig, problem: Problem, rounds: int = 6) -> Rest:
-    """Solve for N poses at once, each by itself; they share all but the angles asked for."""
+
+@dataclass
+class _State:
+    """Where N poses are. angles: (N, A) degrees. tilt: (N, 2) rad. lift: (N,) m."""
+
+    angles: np.ndarray
+    tilt: np.ndarray
+    lift: np.ndarray
+
+    def take(self, other: _State, which: np.ndarray) -> None:
+        """Those poses of another."""
+        for name in ("angles", "tilt", "lift"):
+            getattr(self, name)[which] = getattr(other, name)[which]
+
+
+def come_to_rest(rig: Rig, problem: Problem, rounds: int = 16) -> Rest:
+    """Solve for N poses at once, each by itself; they share all but the angles asked for.
+
+    Steps are damped as Levenberg and Marquardt do: one that does not lower the energy is taken
+    back, and the next is shorter. Angles at the ends of their ranges stay there while they are
+    pushed out.
+    """
     free = np.flatnonzero(np.isfinite(problem.tone))
     asked = problem.angles.clip(problem.low, problem.high)
-    angles = asked.copy()
-    count = len(angles)
-    tilt, lift = np.zeros((count, 2)), np.zeros(count)
+    count = len(asked)
+    best = _State(asked.copy(), np.zeros((count, 2)), np.full(count, np.nan))
     stiff = np.concatenate([problem.tone[free], np.full(2, problem.root_tone), [0.0]])
     damping = np.concatenate([np.full(len(free), 0.004), np.full(2, 0.03), [20.0]])
-    for index in range(rounds):
-        points, slopes = _spread(rig, angles, free)
-        turn = tilted(problem.root, tilt)
-        here = points @ turn.swapaxes(1, 2)
-        slopes = slopes @ turn.swapaxes(1, 2)[:, None]
-        if index == 0:
-            lift = _first_height(rig, here, problem)
-        here[..., 2] += lift[:, None]
-        slopes = np.concatenate([slopes, _root_slopes(here, lift)], axis=1)
-        energy = _energy(rig, problem, here, slopes)
-        away = np.concatenate(
-            [np.deg2rad(angles[:, free] - asked[:, free]), tilt, np.zeros((count, 1))], axis=1
+    settled, caution = np.zeros(count, bool), np.ones(count)
+    tried: _State = best
+    known: _Linear | None = None
+    for _ in range(rounds):
+        linear = _linear(rig, problem, tried, asked, free, stiff)
+        if known is None:
+            known = linear
+        else:
+            gain = known.value - linear.value
+            better = (gain > 0) & ~settled
+            settled |= np.abs(gain) < _SETTLED
+            best.take(tried, better)
+            known = known.with_those(linear, better)
+            caution = np.where(better, np.maximum(caution / 3, 0.3), caution * 8)
+            if settled.all():
+                break
+        step = _step(
+            known.curvature + np.eye(len(stiff)) * (damping * caution[:, None])[:, None],
+            known.gradient,
+            np.deg2rad(problem.low - best.angles)[:, free],
+            np.deg2rad(problem.high - best.angles)[:, free],
         )
-        curvature = energy.curvature + np.eye(len(stiff)) * (stiff + damping)
-        step = -np.linalg.solve(curvature, (energy.gradient + stiff * away)[..., None])[..., 0]
-        step[:, :-1] = step[:, :-1].clip(-_STEP_RAD, _STEP_RAD)
+        # shorter, not bent: its parts belong together
+        far = np.maximum(
+            np.abs(step[:, :-1]).max(axis=1) / _STEP_RAD, np.abs(step[:, -1]) / _STEP_M
+        )
+        step /= np.maximum(far, 1.0)[:, None]
+        angles = best.angles.copy()
         angles[:, free] += np.rad2deg(step[:, :-3])
         angles = angles.clip(problem.low, problem.high)
-        tilt = tilt + step[:, -3:-1]
-        lift = lift + step[:, -1].clip(-_STEP_M, _STEP_M)
-    return _result(rig, problem, angles, tilt, lift)
+        tried = _State(angles, best.tilt + step[:, -3:-1], best.lift + step[:, -1])
+    return _result(rig, problem, best.angles, best.tilt, best.lift)
+
+
+def _linear(
+    rig: Rig,
+    problem: Problem,
+    state: _State,
+    asked: np.ndarray,
+    free: np.ndarray,
+    stiff: np.ndarray,
+) -> _Linear:
+    """The energy about a state, springs included. A height that is not known yet is set."""
+    points, slopes = _spread(rig, state.angles, free)
+    turn = tilted(problem.root, state.tilt)
+    here = points @ turn.swapaxes(1, 2)
+    slopes = slopes @ turn.swapaxes(1, 2)[:, None]
+    if np.isnan(state.lift).any():
+        state.lift[:] = _first_height(rig, here, problem)
+    here[..., 2] += state.lift[:, None]
+    slopes = np.concatenate([slopes, _root_slopes(here, state.lift)], axis=1)
+    energy = _energy(rig, problem, here, slopes)
+    away = np.concatenate(
+        [np.deg2rad((state.angles - asked)[:, free]), state.tilt, np.zeros((len(asked), 1))], axis=1
+    )
+    return _Linear(
+        energy.value + 0.5 * (stiff * away**2).sum(axis=1),
+        energy.gradient + stiff * away,
+        energy.curvature + np.diag(stiff),
+    )
+
+
+def _step(
+    curvature: np.ndarray, gradient: np.ndarray, least: np.ndarray, most: np.ndarray
+) -> np.ndarray:
+    """(N, D): Newton's step of each pose. least, most: (N, A) rad, how far its first A unknowns may
+    go down and up; those that would leave go to the end, and the others are solved anew for it."""
+    count = least.shape[1]
+    held = np.zeros(gradient.shape, bool)
+    at = np.zeros(gradient.shape)
+    for _ in range(4):
+        # held ones: their rows say where they are, and the others feel it
+        rows = np.where(held[..., None], np.eye(gradient.shape[1]), curvature)
+        aims = np.where(held, at, -gradient)
+        step = np.linalg.solve(rows, aims[..., None])[..., 0]
+        low, high = step[:, :count] < least - 1e-9, step[:, :count] > most + 1e-9
+        if not (low | high).any():
+            break
+        at[:, :count] = np.where(low, least, np.where(high, most, at[:, :count]))
+        held[:, :count] |= low | high
+    return step
 
 
 def _result(
@@ -125,10 +213,15 @@ def _result(
     world = np.einsum("nij,npj->npi", turn, rig.points(angles)) + shift[:, None]
     heights = [world[:, : rig.skin] @ np.array(plane[:3]) - plane[3] for plane in problem.planes]
     sunk = np.max([-h.min(axis=1) for h in heights], axis=0) if heights else np.zeros(len(angles))
-    balls = world[:, rig.skin :]
+    return Rest(angles, tilt, turn, shift, sunk.clip(0), overlap_of(rig, world))
+
+
+def overlap_of(rig: Rig, places: np.ndarray) -> np.ndarray:
+    """(N,) m, the deepest of two balls in each other beyond what they may. places: (N, P, 3)."""
+    balls = places[:, rig.skin :]
     apart = np.linalg.norm(balls[:, rig.pairs[:, 0]] - balls[:, rig.pairs[:, 1]], axis=-1)
-    overlap = (rig.radius[rig.pairs].sum(axis=1) - rig.give - apart).max(axis=1, initial=0.0)
-    return Rest(angles, tilt, turn, shift, sunk.clip(0), overlap.clip(0))
+    deep: np.ndarray = (rig.radius[rig.pairs].sum(axis=1) - rig.give - apart).max(axis=1, initial=0)
+    return deep
 
 
 def _spread(rig: Rig, angles: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -195,36 +288,40 @@ def _root_slopes(here: np.ndarray, lift: np.ndarray) -> np.ndarray:
 def _energy(rig: Rig, problem: Problem, here: np.ndarray, slopes: np.ndarray) -> _Linear:
     """here: (N, P, 3) m. slopes: (N, D, P, 3) m per unit of each unknown."""
     skin = rig.skin
-    gradient = problem.gravity * (slopes[:, :, :skin, 2] @ rig.mass)
-    curvature = np.zeros((len(here), slopes.shape[1], slopes.shape[1]))
+    total = _Linear(
+        problem.gravity * (here[:, :skin, 2] @ rig.mass),
+        problem.gravity * (slopes[:, :, :skin, 2] @ rig.mass),
+        np.zeros((len(here), slopes.shape[1], slopes.shape[1])),
+    )
     core = rig.group[:skin] <= GROUPS.index("trunk")
     hard = np.where(core, _SOFT_TRUNK, _SOFT_LIMB) / skin
     for plane in problem.planes:
         normal = np.array(plane[:3])
         height = here[:, :skin] @ normal - plane[3]
         slope = slopes[:, :, :skin] @ normal
-        _add(gradient, curvature, height.clip(max=0), slope, hard * (height < 0))
+        _add(total, height.clip(max=0), slope, hard * (height < 0))
     first, second = rig.pairs.T + skin
     apart, slope = _between(here, slopes, first, second)
     gap = apart - rig.radius[rig.pairs].sum(axis=1) + rig.give
-    _add(gradient, curvature, gap.clip(max=0), slope, _SOFT_FLESH * (gap < 0))
+    _add(total, gap.clip(max=0), slope, _SOFT_FLESH * (gap < 0))
     for goal in problem.goals:
-        _add(gradient, curvature, *_goal(rig, goal, here, slopes))
-    return _Linear(gradient, curvature)
+        _add(total, *_goal(rig, goal, here, slopes))
+    return total
 
 
 def _add(
-    gradient: np.ndarray,
-    curvature: np.ndarray,
+    total: _Linear,
     value: np.ndarray,
     slope: np.ndarray,
     weight: np.ndarray | float,
 ) -> None:
     """Adds half of weight times value squared: value (N, C), slope (N, D, C)."""
     keep = np.flatnonzero((np.broadcast_to(weight, value.shape) > 0).any(axis=0))
-    weighted = slope[..., keep] * np.broadcast_to(weight, value.shape)[:, None, keep]
-    gradient += (weighted @ value[:, keep, None])[..., 0]
-    curvature += weighted @ slope[..., keep].swapaxes(1, 2)
+    weights = np.broadcast_to(weight, value.shape)[:, keep]
+    weighted = slope[..., keep] * weights[:, None]
+    total.value[:] += 0.5 * (weights * value[:, keep] ** 2).sum(axis=1)
+    total.gradient[:] += (weighted @ value[:, keep, None])[..., 0]
+    total.curvature[:] += weighted @ slope[..., keep].swapaxes(1, 2)
 
 
 def _between(

@@ -18,7 +18,7 @@ from aggpose.skeleton import INFANT24
 from aggpose.synthetic.body.body import Body, pose_body, rest_points
 from aggpose.synthetic.body.template import FACIAL_ACTIONS
 from aggpose.synthetic.pose.characters import Score, write_score
-from aggpose.synthetic.pose.contact import Problem, come_to_rest, tilted
+from aggpose.synthetic.pose.contact import Problem, come_to_rest, overlap_of, tilted
 from aggpose.synthetic.pose.joints import as_dict
 from aggpose.synthetic.pose.poses import GOOD_SUNK_M, draw_family, draw_problem
 from aggpose.synthetic.pose.rig import Rig, bone_rotations
@@ -26,6 +26,10 @@ from aggpose.synthetic.pose.rig_fit import make_rig
 
 _KNOTS_HZ = 8.0
 _CHUNK = 24
+_MOMENT_S = 1e-3
+
+MOST_SUNK_M, MOST_OVERLAP_M = 0.012, 0.010
+"""A clip is taken when nothing ever goes deeper: into the ground, into other parts of the body."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,23 @@ class PosedClip:
             points[:, index] += belly(rest_points(self.body)[[index]], self.body)[0] * out
         return vertices.astype(np.float32), points
 
+    def velocities(self, times_s: np.ndarray) -> np.ndarray:
+        """(T, 24, 3) m/s, world: the derivative of the key points, by differences over 2 ms of the
+        formula itself."""
+        times = np.asarray(times_s, dtype=np.float64)
+        found = np.empty((len(times), len(INFANT24), 3))
+        for first in range(0, len(times), _CHUNK):
+            part = times[first : first + _CHUNK]
+            before, after = self.at(part - _MOMENT_S)[1], self.at(part + _MOMENT_S)[1]
+            found[first : first + _CHUNK] = (after - before) / (2 * _MOMENT_S)
+        return found
+
+    def exposed(self, exposure_s: float) -> Iterator[np.ndarray]:
+        """Vertices (2, V, 3) as the exposure of each frame begins and ends; its middle is the
+        frame's time."""
+        for time in self.times_s:
+            yield self.at(time + exposure_s * np.array([-0.5, 0.5]))[0]
+
     def frames(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Vertices (V, 3) and points (24, 3) of each frame; few are held at a time."""
         for first in range(0, len(self.times_s), _CHUNK):
@@ -122,10 +143,35 @@ def sample_motion(
     posture: str = "supine",
     age_months: float = 3.0,
     rig: Rig | None = None,
+    tries: int = 5,
 ) -> PosedClip:
-    """Draw a clip. character: one of `characters.CHARACTERS`. times_s: (T,) s, increasing."""
+    """Draw a clip, again where a limb goes into the ground or the body; the best of the tries.
+
+    character: one of `characters.CHARACTERS`. times_s: (T,) s, increasing.
+    """
     rig = rig or make_rig(body)
     times = np.asarray(times_s, dtype=np.float64)
+    best: tuple[float, PosedClip] | None = None
+    for _ in range(tries):
+        clip = _draw(rng, body, rig, character, times, posture, age_months)
+        fault = _fault(clip, rig)
+        if best is None or fault < best[0]:
+            best = fault, clip
+        if fault <= 1.0:
+            break
+    assert best is not None
+    return best[1]
+
+
+def _draw(
+    rng: np.random.Generator,
+    body: Body,
+    rig: Rig,
+    character: str,
+    times: np.ndarray,
+    posture: str,
+    age_months: float,
+) -> PosedClip:
     first, last = float(times[0]), float(times[-1])
     name, family = draw_family(rng, posture, age_months)
     # legs and arms that move hold themselves; the trunk lies
@@ -135,14 +181,6 @@ def sample_motion(
     score = write_score(rng, character, last - first)
     contact = _keep_contact(rig, problem, score, first, last)
     blinks = rng.uniform(first, max(last, first + 1), size=max(1, int((last - first) / 3)))
-    parameters = {
-        "posture": posture,
-        "family": name,
-        "age_months": age_months,
-        "base_deg": {k: float(v[0]) for k, v in as_dict(problem.angles).items()},
-        "score": asdict(score),
-        "contact_hz": _KNOTS_HZ,
-    }
     clip = PosedClip(
         body=body,
         times_s=times,
@@ -154,13 +192,32 @@ def sample_motion(
         root=problem.root,
         middle=np.zeros(2),
         blinks_s=blinks,
-        parameters=parameters,
+        parameters={
+            "posture": posture,
+            "family": name,
+            "age_months": age_months,
+            "base_deg": {k: float(v[0]) for k, v in as_dict(problem.angles).items()},
+            "score": asdict(score),
+            "contact_hz": _KNOTS_HZ,
+        },
     )
-    moments = np.linspace(first, last, 9)
-    turn, _ = clip.root_at(moments)
-    places = rig.points(clip.angles(moments)) @ turn.swapaxes(1, 2)
+    places = _places(clip, rig, np.linspace(first, last, 9))
     middle = 0.5 * (places.min(axis=(0, 1)) + places.max(axis=(0, 1)))[:2]
     return replace(clip, middle=middle)
+
+
+def _places(clip: PosedClip, rig: Rig, times_s: np.ndarray) -> np.ndarray:
+    """(T, P, 3) m, world, of the light double."""
+    turn, shift = clip.root_at(times_s)
+    return rig.points(clip.angles(times_s)) @ turn.swapaxes(1, 2) + shift[:, None]
+
+
+def _fault(clip: PosedClip, rig: Rig) -> float:
+    """How deep anything ever goes, over what may be: into the ground, into the body itself."""
+    first, last = clip.times_s[0], clip.times_s[-1]
+    places = _places(clip, rig, np.linspace(first, last, 2 + int(10 * (last - first))))
+    sunk = -float(places[:, : rig.skin, 2].min())
+    return max(sunk / MOST_SUNK_M, float(overlap_of(rig, places).max()) / MOST_OVERLAP_M)
 
 
 def into_range(angles: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -180,7 +237,7 @@ def _keep_contact(rig: Rig, problem: Problem, score: Score, first: float, last: 
     values = np.zeros((count, asked.shape[1] + 3))
     for i in range(0, count, _CHUNK):
         part = slice(i, i + _CHUNK)
-        rest = come_to_rest(rig, replace(problem, angles=asked[part]), rounds=8)
+        rest = come_to_rest(rig, replace(problem, angles=asked[part]))
         values[part, :-3] = rest.angles - asked[part]
         values[part, -3:-1] = rest.tilt
         values[part, -1] = rest.shift[:, 2] + (rest.sunk_m - GOOD_SUNK_M).clip(0)

@@ -204,7 +204,10 @@ def smooth(jobs: wp.array(dtype=Job), world: World, reach: int, spread: int, glo
             return
     normal = glow.directions[at]
     where = glow.places[at]
-    near = 1.5 * wp.length(where - job.eye) / job.focal * float(job.step)
+    to_eye = job.eye - where
+    # neighbours on a plane seen from the side lie further apart
+    slant = wp.max(wp.abs(wp.dot(wp.normalize(to_eye), normal)), 0.15)
+    near = 1.5 * wp.length(to_eye) / (job.focal * slant) * float(job.step)
     narrow = wp.vec3(0.0, 0.0, 0.0)
     for n in range(job.lamps):
         half = wp.max(0.8 * half_shadow(world.lamps[job.first_lamp + n], where, far[n]), near)
@@ -228,7 +231,8 @@ def smooth(jobs: wp.array(dtype=Job), world: World, reach: int, spread: int, glo
                 told.room += glow.room[q] * weight
                 room_weight += weight
                 for n in range(job.lamps):
-                    share = weight * wp.max(1.0 - wp.dot(apart, apart) * narrow[n], 0.0)
+                    # never none: where all are far, their mean is the best guess
+                    share = weight * wp.max(1.0 - wp.dot(apart, apart) * narrow[n], 1.0e-4)
                     told.seen[n] = told.seen[n] + glow.seen[q][n] * share
                     weights[n] = weights[n] + share
                     if glow.blocker[q][n] > 0.0:

@@ -128,9 +128,10 @@ class Renderer:
     def visible(
         self, scene: Scene, camera: Camera, points: np.ndarray, slack: np.ndarray
     ) -> np.ndarray:
-        """(K,) bool: nothing lies in front of points (K, 3) m by more than slack (K,) m.
+        """(K,) bool: nothing lies in front of points (K, 3) m but the infant by up to slack (K,) m.
 
-        Joints lie inside of limbs: the slack of a point is how deep it may lie. Whether a point is
+        Joints lie inside of limbs: the slack of a point is how deep it may lie in the infant, its
+        clothes and what sticks to it (`mesh.OWN`); anything else hides it. Whether a point is
         inside the picture is not asked. Cheap right after `render` of the same scene.
         """
         return self.visible_many([(scene, camera)], [points], [slack])[0]
@@ -142,23 +143,37 @@ class Renderer:
         slack: Sequence[np.ndarray],
     ) -> list[np.ndarray]:
         """`visible` of every picture of a batch."""
-        ids, eyes, used = [], [], []
-        for (scene, camera), own in zip(jobs, points, strict=True):
-            geometry = self._prepare([scene])
-            number = next(n for n, s in enumerate(geometry.scenes) if s is scene)
-            ids += [geometry.meshes[number].id] * len(own)
-            eyes += [camera.position] * len(own)
-            used.append(geometry)  # its trees must live until the rays are cast
-        free: Any = wp.empty(len(ids), dtype=wp.uint8, device=self.device)
-        inputs: tuple[Any, ...] = (
-            wp.array(np.array(ids, np.uint64), dtype=wp.uint64, device=self.device),
-            wp.array(np.array(eyes, np.float32), dtype=wp.vec3, device=self.device),
-            wp.array(np.concatenate(points).astype(np.float32), dtype=wp.vec3, device=self.device),
-            wp.array(np.concatenate(slack).astype(np.float32), dtype=float, device=self.device),
-        )
-        self._run(samples.look_through, len(ids), *inputs, free)
-        ends = np.cumsum([len(own) for own in points])[:-1]
-        return [part.astype(bool) for part in np.split(free.numpy(), ends)]
+        prepared = [self._prepare([scene]) for scene, _ in jobs]
+        found: list[np.ndarray] = [np.empty(0, bool)] * len(jobs)
+        for geometry in {id(g): g for g in prepared}.values():
+            which = [n for n, own in enumerate(prepared) if own is geometry]
+            counts = [len(points[n]) for n in which]
+            places = [_place(geometry, jobs[n][0]) for n in which]
+            ids = np.array([geometry.meshes[place].id for place in places], np.uint64)
+            first = geometry.first[places].astype(np.int32)
+            eyes = np.array([jobs[n][1].position for n in which], np.float32)
+            free: Any = wp.empty(sum(counts), dtype=wp.uint8, device=self.device)
+            self._run(
+                samples.look_through,
+                sum(counts),
+                self._sent(np.repeat(ids, counts), wp.uint64),
+                self._sent(np.repeat(first[:, 1], counts), wp.int32),
+                self._sent(np.repeat(first[:, 2], counts), wp.int32),
+                geometry.world,
+                self._sent(np.repeat(eyes, counts, axis=0), wp.vec3),
+                self._sent(np.concatenate([points[n] for n in which]), wp.vec3),
+                self._sent(np.concatenate([slack[n] for n in which]), wp.float32),
+                free,
+            )
+            for n, part in zip(which, np.split(free.numpy(), np.cumsum(counts)[:-1]), strict=True):
+                found[n] = part.astype(bool)
+        return found
+
+    def _sent(self, values: np.ndarray, kind: Any) -> Any:
+        """An array on the device."""
+        if kind in (wp.vec3, wp.float32):
+            values = values.astype(np.float32)
+        return wp.array(values, dtype=kind, device=self.device)
 
     def _prepare(self, scenes: Sequence[Scene]) -> Geometry:
         """The geometry of scenes on the device, which `render` has left or is built now."""
@@ -175,7 +190,7 @@ class Renderer:
         table: list[Any] = []
         pixels = lights = corners = 0
         for scene, camera in jobs:
-            number = next(n for n, s in enumerate(geometry.scenes) if s is scene)
+            number = _place(geometry, scene)
             job = make_job(geometry, number, camera, self._grounds.of(scene.ground, camera), step)
             job.first_pixel, job.first_light_pixel, job.first_corner = pixels, lights, corners
             corners += job.vertices
@@ -291,6 +306,11 @@ class Renderer:
 
     def _run(self, kernel: Any, size: Any, *inputs: Any) -> None:
         wp.launch(kernel, dim=size, inputs=inputs, device=self.device)
+
+
+def _place(geometry: Geometry, scene: Scene) -> int:
+    """The scene's number, by identity."""
+    return next(n for n, s in enumerate(geometry.scenes) if s is scene)
 
 
 def _moves(scene: Scene) -> bool:

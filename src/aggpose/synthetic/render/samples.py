@@ -9,7 +9,7 @@ A further ray takes the colour that the same place already has in the picture, i
 
 import warp as wp
 
-from aggpose.synthetic.mesh import INFANT
+from aggpose.synthetic.mesh import GARMENT, INFANT, WORN
 from aggpose.synthetic.render.optics import (
     FAR_M,
     FIRST_TAG,
@@ -35,6 +35,9 @@ from aggpose.synthetic.render.shading import paint, radiance
 wp.set_module_options(OPTIONS)
 
 _INFANT = wp.constant(INFANT)
+_GARMENT = wp.constant(GARMENT)
+_WORN = wp.constant(WORN)
+_TOUCH_M = wp.constant(0.002)  # what is nearer to a point touches it
 
 
 @wp.func
@@ -227,12 +230,16 @@ def finish(jobs: wp.array(dtype=Job), world: World, count: int, film: Film):
 @wp.kernel
 def look_through(
     meshes: wp.array(dtype=wp.uint64),
+    first_faces: wp.array(dtype=wp.int32),
+    first_surfaces: wp.array(dtype=wp.int32),
+    world: World,
     eyes: wp.array(dtype=wp.vec3),
     points: wp.array(dtype=wp.vec3),
     slack: wp.array(dtype=float),
     free: wp.array(dtype=wp.uint8),
 ):
-    """1 where nothing lies between the camera and a point but what is `slack` near to it."""
+    """1 where nothing lies between the camera and a point but the infant itself, `slack` near to
+    it."""
     i = wp.tid()
     eye = eyes[i]
     ray = points[i] - eye
@@ -243,16 +250,24 @@ def look_through(
         free[i] = wp.uint8(0)
         return
     gone = wp.float32(0.0)
+    last = far - _TOUCH_M
     found = wp.uint8(1)
-    for _p in range(6):
-        query = wp.mesh_query_ray(meshes[i], eye + ray * gone, ray, reach - gone)
+    for _p in range(16):
+        if gone >= last:
+            break
+        query = wp.mesh_query_ray(meshes[i], eye + ray * gone, ray, last - gone)
         if not query.result:
             break
         gone += query.t
-        if wp.dot(query.normal, ray) < 0.0:
+        surface = first_surfaces[i] + world.face_surface[first_faces[i] + query.face]
+        part = world.surfaces[surface].part
+        skin = part == _INFANT
+        dress = part == _GARMENT
+        own = skin or dress or part == _WORN
+        ahead = wp.dot(query.normal, ray) < 0.0
+        ahead = ahead or (not own and world.surfaces[surface].two_sided != 0)
+        if ahead and (gone < reach or not own):
             found = wp.uint8(0)
             break
         gone += 1.0e-5
-        if gone >= reach:
-            break
     free[i] = found
