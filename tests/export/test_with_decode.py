@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,12 +16,15 @@ from torch import Tensor, nn
 import aggpose
 from aggpose.cli.app import main
 from aggpose.decoding import decode_maps
+from aggpose.errors import UserError
 from aggpose.export.check_set import bundled_set
-from aggpose.export.with_decode import Decoded
+from aggpose.export.model_file import model_sha256
+from aggpose.export.with_decode import Dark, Decoded, description_text
 from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
 from aggpose.heatmaps import encode_heatmaps
 from aggpose.inference.locate import thresholds_of
 from aggpose.meta import ModelMeta
+from aggpose.network.export import to_onnx
 from aggpose.skeleton import COCO17
 
 META = ModelMeta(name="test", keypoints=COCO17.keypoints, decode_kernel=11)
@@ -63,6 +68,55 @@ def test_as_decoded_outside(map_sigma: float) -> None:
     assert float(green) == pytest.approx(-META.mean[1] / META.std[1], abs=1e-4)
 
 
+def test_dark_with_negative_surroundings() -> None:
+    """There the floor under the logarithm bites, and the height of the smoothed map matters."""
+    rng = np.random.default_rng(1)
+    points = rng.uniform(4, [43, 59], (4, 17, 2))
+    maps, _ = encode_heatmaps(points, np.full((4, 17), 2), (48, 64), 1.0)
+    maps = (maps - rng.uniform(0.05, 0.6, (4, 17, 1, 1))).astype(np.float32)
+    coords, _ = decode_maps(maps, META)
+    px, py, _ = Dark(META.decode_kernel)(torch.from_numpy(maps))
+    np.testing.assert_allclose(torch.stack([px, py], dim=2).numpy(), coords, atol=0.005)
+
+
+class Colours(nn.Module):
+    """A network whose maps are the colours of the crop, of as many key points."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(images, 4)
+
+
+@pytest.mark.parametrize("map_sigma", [0.0, 2.0])
+def test_the_graph_in_onnx_runtime(tmp_path: Path, map_sigma: float) -> None:
+    """Normalised colours are negative around the blobs."""
+    names = ("nose", "left_eye", "right_eye")
+    meta = replace(META, keypoints=names, map_sigma=map_sigma)
+    rng = np.random.default_rng(2)
+    points = rng.uniform(20, [170, 230], (5, 3, 2))
+    blobs, _ = encode_heatmaps(points, np.full((5, 3), 2), (192, 256), 10.0)
+    crops = np.ascontiguousarray((255 * blobs).astype(np.uint8).transpose(0, 2, 3, 1))
+    module = Decoded(Colours(), meta).eval()  # type: ignore[arg-type]
+    path = tmp_path / "graph.onnx"
+    onnx.save(to_onnx(module, torch.from_numpy(crops[:2]), "crop", "keypoints"), str(path))
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    out = session.run(None, {"crop": crops})[0]
+    images = (torch.from_numpy(crops).permute(0, 3, 1, 2).float() - module.mean) / module.std
+    maps = Colours()(images).numpy()
+    assert maps.min() < -1
+    coords, scores = decode_maps(maps, meta)
+    back = invert_affine(input_to_heatmap(meta.input_size, (48, 64)))
+    np.testing.assert_allclose(out[..., 2], scores, atol=1e-5)
+    np.testing.assert_allclose(out[..., :2], apply_affine(back, coords), atol=0.02)
+    if not map_sigma:
+        assert np.abs(out[..., :2] - points).max() < 4  # one cell
+
+
+def test_a_description_that_would_not_be_read_is_not_written(tmp_path: Path) -> None:
+    assert "point_score: 0.2" in description_text(META, tmp_path / "net.onnx")
+    with pytest.raises(UserError, match=r"net\.onnx: --with-decode cannot .*point_score"):
+        description_text(replace(META, point_score=0.0), tmp_path / "net.onnx")
+
+
 @pytest.mark.slow
 def test_the_file_through_our_own_door(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shipped = Path(aggpose.__file__).parent / "models" / "aggpose-t.onnx"
@@ -73,6 +127,13 @@ def test_the_file_through_our_own_door(tmp_path: Path, capsys: pytest.CaptureFix
     assert done.value.code == 0, capsys.readouterr()
     certificate = json.loads((tmp_path / "decoded.onnx.certificate.json").read_text())
     assert certificate["counting"]["points"] > 100 and certificate["counting"]["mean_px"] < 0.02
+    assert certificate["all"]["points"] >= certificate["counting"]["points"]
+    assert certificate["ap"]["exported"] == pytest.approx(certificate["ap"]["reference"], abs=0.1)
+    assert certificate["ap"]["reference"] > 90
+    assert certificate["heatmap_difference"] is None and certificate["precision"] == "fp32"
+    assert "expected similarity" in certificate["against"] and len(certificate["ms_per_crop"]) == 2
+    assert certificate["sha256"] == model_sha256(out)
+    assert certificate["source_sha256"] == model_sha256(shipped)
     theirs, ours = aggpose.load(out), aggpose.load("aggpose-t")
     assert theirs.meta.keypoints == ours.meta.keypoints
     image = (bundled_set(ours.meta, count=1).images[0].transpose(1, 2, 0) * 0.2 + 0.5).clip(0, 1)

@@ -10,9 +10,7 @@ import typer
 from aggpose.errors import UserError, installing
 
 if TYPE_CHECKING:
-    from aggpose.export.check_set import CheckSet
-    from aggpose.meta import ModelMeta
-    from aggpose.network import AggPose
+    from aggpose.export.certificate import Certificate
 
 
 def export(
@@ -48,31 +46,18 @@ def export(
     ] = False,
 ) -> None:
     """Write a model for other runtimes, with a certificate of what it costs beside it."""
-    suffix = ".xml" if to == "openvino" else ".onnx"
-    if out.suffix != suffix:
-        raise UserError(f"--out {out}: name a {suffix} file")
-    if half_weights and (to != "onnx" or precision != "fp32"):
-        raise UserError("--half-weights: belongs to --to onnx --precision fp32")
-    if with_decode and (to != "onnx" or precision != "fp32" or half_weights):
-        raise UserError("--with-decode: belongs to --to onnx --precision fp32, whole weights")
+    _refuse_options(out, to, precision, half_weights, with_decode, point_score)
     if annotations is not None and images is None:
         raise UserError("--annotations: give the folder of its pictures with --images")
-    written = [out, *([out.with_suffix(".yaml")] if with_decode else [])]
-    for path in written:
-        if path.exists() and not overwrite:
-            raise UserError(f"{path}: is there already; give --overwrite or another name")
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
 
         from aggpose.export.check_set import pictures_set
-        from aggpose.export.job import (
-            TooFarOff,
-            certificate_path,
-            counted,
-            export_certified,
-            refuse_unknown,
-        )
+        from aggpose.export.job import TooFarOff, counted, export_certified, refuse_unknown, targets
+        from aggpose.export.model_file import refuse_as_source
+        from aggpose.export.publish import refuse_targets
+        from aggpose.export.with_decode import decoded_targets, export_decoded
         from aggpose.network import load_checkpoint
 
         refuse_unknown(to, precision)
@@ -81,60 +66,66 @@ def export(
     except ImportError as error:
         raise UserError(f"exporting needs {error.name}: {installing('export')}") from None
 
+    refuse_targets(decoded_targets(out) if with_decode else targets(out), overwrite)
+    refuse_as_source(model)
     net = load_checkpoint(model)
     assert net.meta is not None
     meta = counted(net, net.meta, point_score)
     checks = None if images is None else pictures_set(meta, images, annotations)
-    if with_decode:
-        _decoded(net, meta, out, checks)
-        return
     try:
-        made = export_certified(net, meta, out, to, precision, checks, max_shift, half_weights)
+        if with_decode:
+            made = export_decoded(net, meta, out, checks, max_shift, source=model)
+        else:
+            made = export_certified(
+                net, meta, out, to, precision, checks, max_shift, half_weights, source=model
+            )
     except TooFarOff as error:
-        typer.echo(f"aggpose: {error}", err=True)
+        typer.echo(f"aggpose: {out}: {error}; no file was written", err=True)
         raise typer.Exit(1) from None
-    print(
-        f"{out}: {made.size_mb} MB, largest difference of heat maps {made.heatmap_difference:.1e}"
-    )
+    _say(out, made)
+
+
+def _refuse_options(
+    out: Path,
+    to: str,
+    precision: str,
+    half_weights: bool,
+    with_decode: bool,
+    point_score: float | None,
+) -> None:
+    """UserError where options do not go together."""
+    suffix = ".xml" if to == "openvino" else ".onnx"
+    if out.suffix != suffix:
+        raise UserError(f"--out {out}: name a {suffix} file")
+    if half_weights and (to != "onnx" or precision != "fp32"):
+        raise UserError("--half-weights: belongs to --to onnx --precision fp32")
+    if with_decode and (to != "onnx" or precision != "fp32" or half_weights):
+        raise UserError("--with-decode: belongs to --to onnx --precision fp32, whole weights")
+    if point_score == 0:
+        raise UserError("--point-score 0: give a score above 0; at 0 nothing was found")
+
+
+def _say(out: Path, made: Certificate) -> None:
+    from aggpose.export.job import certificate_path
+
+    maps = made.heatmap_difference
+    different = "" if maps is None else f", largest difference of heat maps {maps:.1e}"
+    print(f"{out}: {made.size_mb} MB{different}")
     shift = made.counting
-    print(
-        f"key points that count ({shift.points} in {made.crops} crops of {made.checked_on}) move "
-        f"by {shift.mean_px:.3f} crop px on average, 99 in 100 by at most {shift.p99_px:.3f}"
-    )
+    if shift.mean_px is None:
+        print(f"no key point counts in {made.crops} crops of {made.checked_on}")
+    else:
+        print(
+            f"key points that count ({shift.points} in {made.crops} crops of {made.checked_on}) "
+            f"move by {shift.mean_px:.4f} crop px on average, 99 in 100 by at most "
+            f"{shift.p99_px:.4f}"
+        )
     if made.ap is not None:
         print(f"AP {made.ap['exported']:.2f}, of the network {made.ap['reference']:.2f}")
     if made.kept_in_float:
         print(f"in float: {', '.join(made.kept_in_float)}")
+    if made.computed_in is not None:
+        print(f"computed in {made.computed_in} on this processor")
     times = ", ".join(f"{name} {ms:.1f}" for name, ms in made.ms_per_crop.items())
     print(f"ms a crop on this machine: {times}")
-    print(f"certificate: {certificate_path(out)}")
-
-
-def _decoded(net: AggPose, meta: ModelMeta, out: Path, checks: CheckSet | None) -> None:
-    from dataclasses import asdict
-
-    from aggpose.export.check_set import bundled_set
-    from aggpose.export.job import certificate_path
-    from aggpose.export.with_decode import export_decoded
-    from aggpose.files import write_json
-    from aggpose.inference.runtime import file_sha256
-
-    checks = bundled_set(meta) if checks is None else checks
-    shift = export_decoded(net, meta, out, checks)
-    content = {
-        "file": out.name,
-        "sha256": file_sha256(out),
-        "checked_on": checks.name,
-        "crops": len(checks.images),
-        "against": "the network in torch fp32, decoded by aggpose.heatmaps",
-        "counting": asdict(shift),
-        "use": "research use only, not a medical device",
-    }
-    write_json(certificate_path(out), content, indent=1)
-    print(f"{out}: {out.stat().st_size / 1e6:.2f} MB, described by {out.with_suffix('.yaml').name}")
-    print(
-        f"key points that count ({shift.points} in {len(checks.images)} crops of {checks.name}) "
-        f"lie {shift.mean_px:.4f} crop px from those decoded outside on average, at most "
-        f"{shift.max_px:.4f}"
-    )
     print(f"certificate: {certificate_path(out)}")

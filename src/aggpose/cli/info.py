@@ -12,9 +12,10 @@ def info(
 ) -> None:
     """What a model file is: size, key points, input, where it came from, terms."""
     from aggpose.cli.manifest import STATEMENT
+    from aggpose.export.model_file import model_bytes, model_sha256
     from aggpose.inference import load
     from aggpose.inference.crops import decoder_of
-    from aggpose.inference.runtime import TorchRuntime, file_sha256
+    from aggpose.inference.runtime import TorchRuntime
 
     network = load(model, device="cpu")
     meta = network.meta
@@ -24,8 +25,8 @@ def info(
     lines = [
         ("name", meta.name),
         ("file", str(network.path)),
-        ("sha256", file_sha256(network.path)),
-        ("size", f"{network.path.stat().st_size / 1e6:.2f} MB"),
+        ("sha256", model_sha256(network.path)),
+        ("size", f"{model_bytes(network.path) / 1e6:.2f} MB"),
         ("network", meta.variant or "not stated"),
         ("parameters", f"{meta.parameters:,}" if meta.parameters else "not stated"),
         ("compute", f"{meta.macs / 1e9:.3f} GMAC a crop" if meta.macs else "not stated"),

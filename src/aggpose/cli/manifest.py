@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aggpose import __version__
+from aggpose.export.model_file import model_sha256
 from aggpose.inference.foreign_runtime import ForeignRuntime
 from aggpose.inference.predict import Model
 from aggpose.inference.runtime import file_sha256
@@ -23,7 +24,7 @@ def describe_model(model: Model) -> dict[str, Any]:
     return {
         "name": meta.name,
         "file": model.path.name,
-        "sha256": model.sha256(),
+        "sha256": model_sha256(model.path),
         "keypoints": list(meta.keypoints),
         "input_size": list(meta.input_size),
         "licence": meta.licence,
