@@ -15,8 +15,9 @@ from painted_people import painted_people
 from aggpose.cli.app import main
 from aggpose.errors import UserError
 from aggpose.export.check_set import pictures_set
-from aggpose.export.model_file import model_bytes, model_sha256, refuse_as_source
 from aggpose.export.publish import publish, refuse_targets
+from aggpose.export.sources import refuse_as_source
+from aggpose.inference.model_file import model_bytes, model_sha256
 from aggpose.meta import ModelMeta
 from aggpose.skeleton import COCO17
 

@@ -29,9 +29,9 @@ from aggpose.export.job import (
     refuse_unknown,
     torch_run,
 )
-from aggpose.export.model_file import model_sha256
 from aggpose.export.precision import layer_names
 from aggpose.export.sensitivity import fake_quantised, layer_sensitivity
+from aggpose.inference.model_file import model_sha256
 from aggpose.meta import ModelMeta
 from aggpose.network import AggPose, load_checkpoint, save_checkpoint
 from aggpose.skeleton import trunk_length

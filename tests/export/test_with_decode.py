@@ -18,11 +18,11 @@ from aggpose.cli.app import main
 from aggpose.decoding import decode_maps
 from aggpose.errors import UserError
 from aggpose.export.check_set import bundled_set
-from aggpose.export.model_file import model_sha256
 from aggpose.export.with_decode import Dark, Decoded, description_text
 from aggpose.geometry import apply_affine, input_to_heatmap, invert_affine
 from aggpose.heatmaps import encode_heatmaps
 from aggpose.inference.locate import thresholds_of
+from aggpose.inference.model_file import model_sha256
 from aggpose.meta import ModelMeta
 from aggpose.network.export import to_onnx
 from aggpose.skeleton import COCO17

@@ -12,9 +12,9 @@ def info(
 ) -> None:
     """What a model file is: size, key points, input, where it came from, terms."""
     from aggpose.cli.manifest import STATEMENT
-    from aggpose.export.model_file import model_bytes, model_sha256
     from aggpose.inference import load
     from aggpose.inference.crops import decoder_of
+    from aggpose.inference.model_file import model_bytes, model_sha256
     from aggpose.inference.runtime import TorchRuntime
 
     network = load(model, device="cpu")

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from aggpose import __version__
-from aggpose.export.model_file import model_sha256
 from aggpose.inference.foreign_runtime import ForeignRuntime
+from aggpose.inference.model_file import file_sha256, model_sha256
 from aggpose.inference.predict import Model
-from aggpose.inference.runtime import file_sha256
 
 STATEMENT = "Research use only, not a medical device."
 

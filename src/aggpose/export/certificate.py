@@ -17,8 +17,8 @@ from aggpose.decoding import decode_maps, decoder_words
 from aggpose.errors import UserError
 from aggpose.export.check_set import CheckSet
 from aggpose.export.host import host_words
-from aggpose.export.model_file import model_bytes, model_sha256
 from aggpose.geometry import apply_affine, crop_affine, input_to_heatmap, invert_affine
+from aggpose.inference.model_file import model_bytes, model_sha256
 from aggpose.inference.runtime import available_threads
 from aggpose.meta import ModelMeta
 from aggpose.skeleton import trunk_length

@@ -15,11 +15,11 @@ import torch
 from aggpose.errors import UserError
 from aggpose.export.certificate import Certificate, Run, Seen, certify, look, refuse_unmeasured
 from aggpose.export.check_set import CheckSet, bundled_set
-from aggpose.export.model_file import model_files, model_sha256
 from aggpose.export.openvino_file import write_openvino
 from aggpose.export.precision import layer_names, write_fp16, write_int8
 from aggpose.export.publish import publish, refuse_targets
 from aggpose.export.sensitivity import layer_sensitivity
+from aggpose.inference.model_file import model_files, model_sha256
 from aggpose.inference.openvino_runtime import OpenVinoRuntime
 from aggpose.inference.runtime import open_runtime
 from aggpose.meta import META_KEY, ModelMeta

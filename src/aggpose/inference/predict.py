@@ -14,7 +14,8 @@ import numpy as np
 from aggpose.data.pictures import read_rgb
 from aggpose.inference.crops import Crop, crop_of_box, cut_crop, estimate
 from aggpose.inference.locate import look_upright, poses_of
-from aggpose.inference.runtime import Runtime, file_sha256, find_model, open_runtime
+from aggpose.inference.model_file import model_sha256
+from aggpose.inference.runtime import Runtime, find_model, open_runtime
 from aggpose.inference.search import find_infant
 from aggpose.meta import ModelMeta
 from aggpose.pose import Poses
@@ -65,7 +66,7 @@ class Model:
 
     def sha256(self) -> str:
         """Of the weights file, hexadecimal."""
-        return file_sha256(self.path)
+        return model_sha256(self.path)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Heat maps (B, K, H / 4, W / 4) float32 of crops (B, 3, H, W) float32 normalised RGB.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,18 +60,6 @@ def find_model(model: str | Path) -> Path:
         raise UserError(f"{model}: is a folder; name the weights file in it")
     known = ", ".join(shipped_models()) or "none"
     raise UserError(f"{model}: no such model file, and not a shipped model (shipped: {known})")
-
-
-def file_sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    try:
-        with Path(path).open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    return digest.hexdigest()
 
 
 def available_threads() -> int:
