@@ -88,7 +88,7 @@ def test_limp_arms_fall_and_tense_ones_stay(rig: Rig) -> None:
         arms = [i for i, name in enumerate(ANGLES) if "arm_" in name or "elbow" in name]
         stiff = problem.tone.copy()
         stiff[arms] = tone
-        rest = come_to_rest(rig, replace(problem, tone=stiff), rounds=15)
+        rest = come_to_rest(rig, replace(problem, tone=stiff))
         world = rig.points(rest.angles)[0] @ rest.turn[0].T + rest.shift[0]
         heights.append(world[rig.named["forearm.L.2"], 2])
     assert heights[0] < 0.06 < 0.1 < heights[1]
@@ -105,7 +105,7 @@ def test_arm_in_the_trunk_is_pushed_out(rig: Rig) -> None:
     )
     loose = replace(rig, pairs=rig.pairs[:0], give=rig.give[:0])
     ignored = come_to_rest(loose, problem)
-    rest = come_to_rest(rig, problem, rounds=8)
+    rest = come_to_rest(rig, problem)
     assert _overlap(rig, ignored.angles) > 0.012
     assert _overlap(rig, rest.angles) < 0.006
     assert np.isclose(rest.overlap_m[0], max(0.0, _overlap(rig, rest.angles)))

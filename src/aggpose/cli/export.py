@@ -55,8 +55,8 @@ def export(
 
         from aggpose.export.check_set import pictures_set
         from aggpose.export.job import TooFarOff, counted, export_certified, refuse_unknown, targets
-        from aggpose.export.sources import refuse_as_source
         from aggpose.export.publish import refuse_targets
+        from aggpose.export.sources import refuse_as_source
         from aggpose.export.with_decode import decoded_targets, export_decoded
         from aggpose.network import load_checkpoint
 

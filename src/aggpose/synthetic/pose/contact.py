@@ -108,7 +108,7 @@ class _State:
             getattr(self, name)[which] = getattr(other, name)[which]
 
 
-def come_to_rest(rig: Rig, problem: Problem, rounds: int = 16) -> Rest:
+def come_to_rest(rig: Rig, problem: Problem, rounds: int = 24) -> Rest:
     """Solve for N poses at once, each by itself; they share all but the angles asked for.
 
     Steps are damped as Levenberg and Marquardt do: one that does not lower the energy is taken
@@ -121,6 +121,7 @@ def come_to_rest(rig: Rig, problem: Problem, rounds: int = 16) -> Rest:
     best = _State(asked.copy(), np.zeros((count, 2)), np.full(count, np.nan))
     stiff = np.concatenate([problem.tone[free], np.full(2, problem.root_tone), [0.0]])
     damping = np.concatenate([np.full(len(free), 0.004), np.full(2, 0.03), [20.0]])
+    longest = np.append(np.full(len(stiff) - 1, _STEP_RAD), _STEP_M)
     settled, caution = np.zeros(count, bool), np.ones(count)
     tried: _State = best
     known: _Linear | None = None
@@ -131,23 +132,20 @@ def come_to_rest(rig: Rig, problem: Problem, rounds: int = 16) -> Rest:
         else:
             gain = known.value - linear.value
             better = (gain > 0) & ~settled
-            settled |= np.abs(gain) < _SETTLED
+            settled |= (np.abs(gain) < _SETTLED) & (caution <= 1.0)
             best.take(tried, better)
             known = known.with_those(linear, better)
-            caution = np.where(better, np.maximum(caution / 3, 0.3), caution * 8)
+            caution = np.where(better, caution / 3, caution * 8)
             if settled.all():
                 break
+        steep = np.diagonal(known.curvature, axis1=1, axis2=2)
         step = _step(
-            known.curvature + np.eye(len(stiff)) * (damping * caution[:, None])[:, None],
+            known.curvature
+            + np.eye(len(stiff)) * (caution[:, None] * (damping + 0.02 * steep))[:, None],
             known.gradient,
-            np.deg2rad(problem.low - best.angles)[:, free],
-            np.deg2rad(problem.high - best.angles)[:, free],
+            np.maximum(_room(problem.low - best.angles, free), -longest),
+            np.minimum(_room(problem.high - best.angles, free), longest),
         )
-        # shorter, not bent: its parts belong together
-        far = np.maximum(
-            np.abs(step[:, :-1]).max(axis=1) / _STEP_RAD, np.abs(step[:, -1]) / _STEP_M
-        )
-        step /= np.maximum(far, 1.0)[:, None]
         angles = best.angles.copy()
         angles[:, free] += np.rad2deg(step[:, :-3])
         angles = angles.clip(problem.low, problem.high)
@@ -183,25 +181,31 @@ def _linear(
     )
 
 
+def _room(away: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """(N, D) how far each unknown may go; away: (N, A) degrees to an end of the angles' ranges,
+    tilts and height have none."""
+    endless = np.where(away[:, :1] < 0, -np.inf, np.inf)
+    return np.concatenate([np.deg2rad(away[:, free]), np.repeat(endless, 3, axis=1)], axis=1)
+
+
 def _step(
     curvature: np.ndarray, gradient: np.ndarray, least: np.ndarray, most: np.ndarray
 ) -> np.ndarray:
-    """(N, D): Newton's step of each pose. least, most: (N, A) rad, how far its first A unknowns may
-    go down and up; those that would leave go to the end, and the others are solved anew for it."""
-    count = least.shape[1]
+    """(N, D): Newton's step of each pose, between least and most (N, D); those unknowns that would
+    leave go to the end, and the others are solved anew for it."""
     held = np.zeros(gradient.shape, bool)
     at = np.zeros(gradient.shape)
+    step = at
     for _ in range(4):
         # held ones: their rows say where they are, and the others feel it
         rows = np.where(held[..., None], np.eye(gradient.shape[1]), curvature)
-        aims = np.where(held, at, -gradient)
-        step = np.linalg.solve(rows, aims[..., None])[..., 0]
-        low, high = step[:, :count] < least - 1e-9, step[:, :count] > most + 1e-9
+        step = np.linalg.solve(rows, np.where(held, at, -gradient)[..., None])[..., 0]
+        low, high = step < least - 1e-9, step > most + 1e-9
         if not (low | high).any():
             break
-        at[:, :count] = np.where(low, least, np.where(high, most, at[:, :count]))
-        held[:, :count] |= low | high
-    return step
+        at = np.where(low, least, np.where(high, most, at))
+        held |= low | high
+    return step.clip(least, most)
 
 
 def _result(
