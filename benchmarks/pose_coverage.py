@@ -14,8 +14,8 @@ generated poses        500               600               1,000             1,0
 The tuning changed the cameras of `coverage.random_camera` as well as the families (steeper above
 those who lie, more from the front of those who sit or stand), so the columns do not show what the
 poses alone gained; and more poses lie nearer by chance. real -> generated is 1.40, 1.49, 1.33
-and 1.33 times generated -> others. The last columns have another unit too: hips where annotators mark them
-(`aggpose.hips`) make the diagonal of the trunk another one.
+and 1.33 times generated -> others. The last columns have another unit too: hips where annotators
+mark them (`aggpose.hips`) make the diagonal of the trunk another one.
 """
 
 from __future__ import annotations
