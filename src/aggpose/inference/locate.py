@@ -38,7 +38,7 @@ class Thresholds:
     points: int = 4
 
 
-_EXPECTED = Thresholds(point=0.4, hint=0.2, found=0.53, sure=0.68)
+_EXPECTED = Thresholds(point=0.4, hint=0.2, found=0.58, sure=0.68)
 """Of expected similarities (`aggpose.decoding`): where nobody is they do not fall as low as peaks,
 and they do not fall with every doubt of where exactly a point lies."""
 
