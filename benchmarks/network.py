@@ -89,11 +89,11 @@ def all_ways(
         files["ONNX Runtime int8"] = eight
         write_int8(plain, eight, checks.images[:32])
         keep_metadata(plain, eight)
-    if options.file:
-        files[options.file.name] = options.file
     for precision in ("fp32", "bf16") if options.float else ("fp32", "bf16", "int8"):
         file = files[f"OpenVINO {precision}"] = folder / f"{precision}.xml"
         write_openvino(eight if precision == "int8" else plain, file, meta, precision)
+    if options.file:  # not right after ONNX Runtime, whose threads spin on for a while
+        files[options.file.name] = options.file
     ways: dict[str, Run] = {
         BASELINE: torch_run(net, plain_attention=True),
         "torch fp32": torch_run(net),
