@@ -10,8 +10,9 @@ World: metres, z up, the ground is z = 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -206,6 +207,23 @@ def _step(
         at = np.where(low, least, np.where(high, most, at))
         held |= low | high
     return step.clip(least, most)
+
+
+T = TypeVar("T")
+
+
+def least_faulty(draws: Iterable[tuple[float, T]]) -> T:
+    """Of draws with their faults, one after the other, the first whose fault is at most 1; the best
+    where none is. Those after it are not drawn."""
+    best: tuple[float, T] | None = None
+    for fault, drawn in draws:
+        if best is None or fault < best[0]:
+            best = fault, drawn
+        if fault <= 1.0:
+            break
+    if best is None:
+        raise ValueError("nothing was drawn")
+    return best[1]
 
 
 def _result(

@@ -18,7 +18,13 @@ from aggpose.skeleton import INFANT24
 from aggpose.synthetic.body.body import Body, pose_body, rest_points
 from aggpose.synthetic.body.template import FACIAL_ACTIONS
 from aggpose.synthetic.pose.characters import Score, write_score
-from aggpose.synthetic.pose.contact import Problem, come_to_rest, overlap_of, tilted
+from aggpose.synthetic.pose.contact import (
+    Problem,
+    come_to_rest,
+    least_faulty,
+    overlap_of,
+    tilted,
+)
 from aggpose.synthetic.pose.joints import as_dict
 from aggpose.synthetic.pose.poses import GOOD_SUNK_M, draw_family, draw_problem
 from aggpose.synthetic.pose.rig import Rig, bone_rotations
@@ -151,16 +157,8 @@ def sample_motion(
     """
     rig = rig or make_rig(body)
     times = np.asarray(times_s, dtype=np.float64)
-    best: tuple[float, PosedClip] | None = None
-    for _ in range(tries):
-        clip = _draw(rng, body, rig, character, times, posture, age_months)
-        fault = _fault(clip, rig)
-        if best is None or fault < best[0]:
-            best = fault, clip
-        if fault <= 1.0:
-            break
-    assert best is not None
-    return best[1]
+    clips = (_draw(rng, body, rig, character, times, posture, age_months) for _ in range(tries))
+    return least_faulty((_fault(clip, rig), clip) for clip in clips)
 
 
 def _draw(

@@ -6,14 +6,21 @@ standing ones look towards -y; the middle of the key points lies over the origin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from aggpose.errors import UserError
 from aggpose.synthetic.body.body import Body, pose_body
-from aggpose.synthetic.pose.contact import GROUND, Goal, Problem, Rest, come_to_rest
+from aggpose.synthetic.pose.contact import (
+    GROUND,
+    Goal,
+    Problem,
+    Rest,
+    come_to_rest,
+    least_faulty,
+)
 from aggpose.synthetic.pose.families import POSTURES, SHARES
 from aggpose.synthetic.pose.family import Family
 from aggpose.synthetic.pose.joints import ANGLES, ARM, BODY, LEG, as_dict, limits
@@ -59,19 +66,17 @@ def draw_rest(
 ) -> Drawn:
     """Draw until a pose has no limb in the ground or in the body: of one family three times, then
     of others; after so many tries the best of them."""
-    best: tuple[float, Drawn] | None = None
-    for number in range(tries):
-        if number not in (1, 2):
-            name, family = draw_family(rng, posture, age_months)
-        problem = draw_problem(rng, rig, family, age_months)
-        rest = come_to_rest(rig, problem)
-        fault = float(max(rest.sunk_m[0] / GOOD_SUNK_M, rest.overlap_m[0] / GOOD_OVERLAP_M))
-        if best is None or fault < best[0]:
-            best = fault, Drawn(name, family, problem, rest)
-        if fault <= 1.0:
-            break
-    assert best is not None
-    return best[1]
+
+    def draws() -> Iterator[tuple[float, Drawn]]:
+        for number in range(tries):
+            if number not in (1, 2):
+                name, family = draw_family(rng, posture, age_months)
+            problem = draw_problem(rng, rig, family, age_months)
+            rest = come_to_rest(rig, problem)
+            fault = max(rest.sunk_m[0] / GOOD_SUNK_M, rest.overlap_m[0] / GOOD_OVERLAP_M)
+            yield float(fault), Drawn(name, family, problem, rest)
+
+    return least_faulty(draws())
 
 
 def sample_pose(
