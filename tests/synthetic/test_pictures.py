@@ -15,6 +15,8 @@ import pytest
 
 pytest.importorskip("anny", reason='needs pip install "aggpose[synthetic]"')
 
+from threadpoolctl import threadpool_limits
+
 from aggpose.cli.app import main
 from aggpose.data.augment import NO_AUGMENTATION
 from aggpose.data.coco import read_people
@@ -157,6 +159,16 @@ def test_a_picture_is_a_function_of_seed_and_number(kit: Kit) -> None:
     assert (first.keypoints == again.keypoints).all()
     other = dict(make_pictures(kit, 5, [9], SIZE))[9]
     assert (first.image != other.image).mean() > 0.5
+
+
+def test_threads_do_not_change_a_bit(kit: Kit) -> None:
+    """Sums over several threads differ in the last bits: a body would come to rest elsewhere."""
+    drawn = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            drawn.append([sample_picture(Kit(), 3, index, SIZE) for index in range(6)])
+    for one, two in zip(*drawn, strict=True):
+        assert (one.points == two.points).all()
 
 
 def test_processes_and_resumption_make_the_same_folder(folder: Path, tmp_path: Path) -> None:

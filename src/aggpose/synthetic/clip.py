@@ -37,6 +37,7 @@ from aggpose.synthetic.picture import Kit
 from aggpose.synthetic.pose.characters import CHARACTERS, draw_character
 from aggpose.synthetic.pose.motion import PosedClip, sample_motion
 from aggpose.synthetic.render.sensor import SensorSettings, develop, sample_sensor
+from aggpose.synthetic.threads import one_thread, one_thread_each
 from aggpose.video.writer import VideoWriter
 
 _STILL_M = 1e-5
@@ -83,6 +84,7 @@ class Clip:
     exposure_s: float
 
 
+@one_thread
 def sample_clip(kit: Kit, seed: int, settings: ClipSettings) -> Clip:
     """Draw all of a clip; the same for the same seed and settings."""
     of_infant, of_motion, of_room, of_sensor = np.random.default_rng([seed, 3]).spawn(4)
@@ -145,6 +147,7 @@ def _above(rng: np.random.Generator, size: tuple[int, int], length_m: float) -> 
     )
 
 
+@one_thread_each
 def frames_of(kit: Kit, clip: Clip, quality: str = "clip") -> Iterator[tuple[np.ndarray, Poses]]:
     """The pictures (H, W, 3) uint8 RGB and the truth, frame by frame."""
     first: np.ndarray | None = None

@@ -37,6 +37,7 @@ from aggpose.synthetic.pose.rig import Rig, bone_rotations
 from aggpose.synthetic.pose.rig_fit import make_rig
 from aggpose.synthetic.render.renderer import Frame, Renderer
 from aggpose.synthetic.render.sensor import SensorSettings, develop, sample_sensor
+from aggpose.synthetic.threads import one_thread, one_thread_each
 
 POSES_OF_ONE = 4
 """Pictures in a row that show the same infant, undressed and dressed anew for none of them:
@@ -139,6 +140,7 @@ def _silence() -> Iterator[None]:
         os.close(kept)
 
 
+@one_thread
 def sample_picture(
     kit: Kit, seed: int, index: int, size: tuple[int, int], attempt: int = 0, nobody: bool = False
 ) -> Sampled:
@@ -256,6 +258,7 @@ def notes_of(sampled: Sampled) -> dict[str, object]:
     }
 
 
+@one_thread_each
 def make_pictures(
     kit: Kit, seed: int, indices: Sequence[int], size: tuple[int, int], nobody: bool = False
 ) -> Iterator[tuple[int, Picture]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -59,12 +60,13 @@ def turns_of(array: np.ndarray, axes: Mapping[str, np.ndarray]) -> dict[str, np.
         for i, short in ((0, "L"), (1, "R"))
     }
     whole = dict(zip(BODY, array[:, 2 * _LIMB :].T, strict=True))
-    for bone, share, bend in _NECK:
-        turns[bone] = (
-            _about("z", share * whole["head_turn"])
-            @ _about("y", share * whole["head_tilt"])
-            @ _about("x", share * whole["head_nod"] + bend * whole["neck_bend"])
-        )
+    share, bend = np.array([shares for _, *shares in _NECK]).T[..., None]
+    neck = (
+        _about("z", share * whole["head_turn"])
+        @ _about("y", share * whole["head_tilt"])
+        @ _about("x", share * whole["head_nod"] + bend * whole["neck_bend"])
+    )
+    turns |= {bone: turn for (bone, *_), turn in zip(_NECK, neck, strict=True)}
     spine = (
         _about("z", whole["trunk_turn"] / len(_SPINE))
         @ _about("y", whole["trunk_tilt"] / len(_SPINE))
@@ -122,13 +124,15 @@ def _legs(own: Angles, axes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _straighten(axes: Mapping[str, np.ndarray], bone: str) -> np.ndarray:
     """(2, 1, 3, 3): the smallest turns that bring a bone (its y axis) to point straight down."""
-    turns = np.zeros((2, 1, 3, 3))
-    for i, short in enumerate("LR"):
-        x, y, z = axes[f"{bone}.{short}"][:, 1]
-        # the cross product of (x, y, z) and (0, 0, -1) is (-y, x, 0)
-        skew = np.array([[0.0, 0.0, x], [0.0, 0.0, y], [-x, -y, 0.0]])
-        turns[i, 0] = np.eye(3) + skew + skew @ skew / (1 - z)
-    return turns
+    return np.stack([_down(*axes[f"{bone}.{short}"][:, 1].tolist()) for short in "LR"])[:, None]
+
+
+@lru_cache(maxsize=256)
+def _down(x: float, y: float, z: float) -> np.ndarray:
+    """(3, 3): the smallest turn that brings (x, y, z) to (0, 0, -1)."""
+    # their cross product is (-y, x, 0)
+    skew = np.array([[0.0, 0.0, x], [0.0, 0.0, y], [-x, -y, 0.0]])
+    return np.eye(3) + skew + skew @ skew / (1 - z)
 
 
 def _about(axis: str, degrees: np.ndarray) -> np.ndarray:
