@@ -13,7 +13,7 @@ from aggpose.cli.demo import EXAMPLE
 from aggpose.errors import UserError
 from aggpose.export.check_set import bundled_set
 from aggpose.inference import load
-from aggpose.inference.openvino_runtime import BATCHES, OpenVinoRuntime, has_openvino
+from aggpose.inference.openvino_runtime import OpenVinoRuntime, has_openvino, in_pairs
 from aggpose.inference.runtime import find_model, open_runtime
 from aggpose.network import build_network, save_checkpoint
 from aggpose.video import VideoReader
@@ -24,7 +24,7 @@ pytest.importorskip("openvino", reason="the extra export is not installed")
 @pytest.fixture(scope="module")
 def example() -> np.ndarray:
     """Crops of the bundled infant, so that the maps have peaks."""
-    return bundled_set(load("aggpose-t").meta, count=BATCHES[0] + 3).images
+    return bundled_set(load("aggpose-t").meta, count=11).images
 
 
 def test_shipped_weights_give_the_same_maps_in_every_batch_size(example: np.ndarray) -> None:
@@ -34,9 +34,18 @@ def test_shipped_weights_give_the_same_maps_in_every_batch_size(example: np.ndar
     assert isinstance(fast, OpenVinoRuntime)
     assert fast.meta == open_runtime(path, "cpu").meta
     assert expected.max() > 0.3
-    for count in (0, 1, 3, 4, len(example)):
+    for count in (0, 1, 2, 3, 4, len(example)):
         got = fast.run(example[:count])
         np.testing.assert_allclose(got, expected[:count], atol=1e-4)
+
+
+def test_several_crops_go_in_pairs_that_keep_both_halves_of_the_threads_busy() -> None:
+    assert in_pairs(8) == [(0, 4)]
+    assert in_pairs(7) == [(0, 2), (4, 1), (6, 0)]
+    assert in_pairs(1) == [(0, 0)]
+    for count in range(40):
+        covered = [start + i for start, size in in_pairs(count) for i in range(2 * size or 1)]
+        assert covered == list(range(count))
 
 
 def test_auto_takes_it_for_many_crops_only(tmp_path: Path) -> None:
