@@ -6,6 +6,9 @@ import csv
 import itertools
 import json
 import multiprocessing
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,6 +172,33 @@ def test_threads_do_not_change_a_bit(kit: Kit) -> None:
             drawn.append([sample_picture(Kit(), 3, index, SIZE) for index in range(6)])
     for one, two in zip(*drawn, strict=True):
         assert (one.points == two.points).all()
+
+
+def test_other_processors_draw_the_same_scenes(kit: Kit, tmp_path: Path) -> None:
+    """Vector units and libraries' kernels round differently; this process is compared with one in
+    which none may use more than the oldest x86-64 has (where the machine has no more, they are
+    alike)."""
+    code = (
+        "import json, sys\n"
+        "from aggpose.synthetic.picture import Kit, sample_picture\n"
+        "kit = Kit()\n"
+        f"drawn = [sample_picture(kit, 7, n, {SIZE}) for n in range(16)]\n"
+        "json.dump([[d.points.tolist(), d.around.notes] for d in drawn], open(sys.argv[1], 'w'))\n"
+    )
+    old = {
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "MKL_CBWR": "COMPATIBLE",
+        "ATEN_CPU_CAPABILITY": "default",
+        "NPY_DISABLE_CPU_FEATURES": " ".join(
+            np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+        ),
+    }
+    there = tmp_path / "drawn.json"
+    subprocess.run([sys.executable, "-c", code, there], env=os.environ | old, check=True)
+    for number, (points, notes) in enumerate(json.loads(there.read_text())):
+        here = sample_picture(kit, 7, number, SIZE)
+        np.testing.assert_allclose(here.points, points, atol=1e-6)
+        assert json.loads(json.dumps(here.around.notes)) == notes
 
 
 def test_processes_and_resumption_make_the_same_folder(folder: Path, tmp_path: Path) -> None:

@@ -185,10 +185,10 @@ def _closed_over(
     ears = marks.ears * shrink
     if (ears > 0.02).any():
         own, mean = local_mean(neighbours, ears > 0.02)
-        smooth = torch.from_numpy(found[own].astype(np.float32))
+        smooth, mean = torch.from_numpy(found[own]), mean.to(torch.float64)
         # the ring around has no mean of its own: it must not move at all
         share = np.where(ears[own] > 0.02, ears[own].clip(0, 1), 0.0)
-        free = torch.from_numpy(share.astype(np.float32))[:, None]
+        free = torch.from_numpy(share)[:, None]
         for _ in range(45):
             smooth = smooth + free * (mean @ smooth - smooth)
         found[own] = smooth.numpy()

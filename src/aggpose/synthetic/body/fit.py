@@ -59,8 +59,8 @@ def fit_rest(model: BodyModel, build: Build) -> Rest:
     (lean, chubby), (lean_heads, chubby_heads) = _two_bodies(model, build)
 
     def at(girth: float) -> tuple[np.ndarray, np.ndarray, float]:
-        vertices = lean + np.float32(girth) * (chubby - lean)
-        heads = lean_heads + np.float32(girth) * (chubby_heads - lean_heads)
+        vertices = lean + girth * (chubby - lean)
+        heads = lean_heads + girth * (chubby_heads - lean_heads)
         return _sized(model, build, vertices, heads)
 
     wanted = build.weight_kg / DENSITY_KG_L * 1e-3
@@ -78,9 +78,9 @@ def fit_rest(model: BodyModel, build: Build) -> Rest:
     vertices, heads = _slimmed(model, vertices, heads, slim)
     turns = _mix(model, build, model.turns.reshape(2, 2, 3, -1)).mean(axis=0)
     return Rest(
-        vertices.astype(np.float64),
-        _joint_centres(model, vertices, heads.astype(np.float64)),
-        nearest_rotations(turns.reshape(-1, 3, 3)).astype(np.float64),
+        vertices,
+        _joint_centres(model, vertices, heads),
+        nearest_rotations(turns.reshape(-1, 3, 3)),
         girth,
         head_scale,
     )
@@ -91,18 +91,18 @@ def _slimmed(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Narrower from side to side and front to back, but for the head."""
     middle = float(heads[model.bones.index("neck01"), 1])
-    origin = np.array([0.0, middle, 0.0], np.float32)
-    flat = np.array([1.0, 1.0, 0.0], np.float32)
-    free = 1 - model.weights["head"].astype(np.float32)[:, None]
+    origin = np.array([0.0, middle, 0.0])
+    flat = np.array([1.0, 1.0, 0.0])
+    free = 1 - model.weights["head"][:, None]
     bones = 1 - _bones_of_head(model)
-    vertices = vertices + np.float32(factor - 1) * free * flat * (vertices - origin)
-    return vertices, heads + np.float32(factor - 1) * bones * flat * (heads - origin)
+    vertices = vertices + (factor - 1) * free * flat * (vertices - origin)
+    return vertices, heads + (factor - 1) * bones * flat * (heads - origin)
 
 
 def _bones_of_head(model: BodyModel) -> np.ndarray:
     """(J, 1) 1 for the bones that the head's scale moves."""
     own = [bone.startswith(("head", "neck03", "eye")) for bone in model.bones]
-    return np.array(own, np.float32)[:, None]
+    return np.array(own, np.float64)[:, None]
 
 
 def volume(vertices: np.ndarray, faces: np.ndarray) -> float:
@@ -126,11 +126,13 @@ def _around(vertices: np.ndarray, section: Cranium) -> float:
     occiput = head[np.argmax(head[:, 1]), 1:]
     along = (occiput - front) / np.linalg.norm(occiput - front)
     off = (vertices[:, 1:] - front) @ np.array([-along[1], along[0]])
-    a, b = section.edges[off[section.edges[:, 0]] * off[section.edges[:, 1]] < 0].T
+    above = off > 1e-9  # the occiput lies in the plane itself: rounding must not choose its side
+    a, b = section.edges[above[section.edges[:, 0]] != above[section.edges[:, 1]]].T
     share = (off[a] / (off[a] - off[b]))[:, None]
     cut = vertices[a] + share * (vertices[b] - vertices[a])
-    flat = np.stack([cut[:, 0], (cut[:, 1:] - front) @ along], axis=1).astype(np.float32)
-    return float(cv2.arcLength(cv2.convexHull(flat), True))
+    flat = np.stack([cut[:, 0], (cut[:, 1:] - front) @ along], axis=1)
+    hull = flat[cv2.convexHull(flat.astype(np.float32), returnPoints=False)[:, 0]]
+    return float(np.linalg.norm(hull - np.roll(hull, 1, axis=0), axis=1).sum())
 
 
 def _mix(model: BodyModel, build: Build, corners: np.ndarray) -> np.ndarray:
@@ -138,14 +140,14 @@ def _mix(model: BodyModel, build: Build, corners: np.ndarray) -> np.ndarray:
     sexes = np.array([1 - build.girl, build.girl])  # anny's 0 is male
     share = np.array(build.ancestry) / sum(build.ancestry)
     assert len(share) == len(ANCESTRIES)
-    weights = np.outer(sexes, share).ravel().astype(np.float32)
+    weights = np.outer(sexes, share).ravel()
     flat = corners.reshape(2, 6, -1)
     return (weights @ flat).reshape(2, *corners.shape[3:])
 
 
 def _two_bodies(model: BodyModel, build: Build) -> tuple[np.ndarray, np.ndarray]:
     """(2, V, 3) vertices and (2, J, 3) heads of the lean and the chubby body, in anny's size."""
-    amounts = np.zeros(2 * len(CHANGES), np.float32)
+    amounts = np.zeros(2 * len(CHANGES))
     for name, value in build.changes.items():
         amounts[2 * CHANGES.index(name) + (value < 0)] = abs(value)
     used = np.flatnonzero(amounts)
@@ -155,7 +157,7 @@ def _two_bodies(model: BodyModel, build: Build) -> tuple[np.ndarray, np.ndarray]
         (model.corners.heads, model.changes.heads),
     ):
         shape = corners.shape[1:]
-        added = np.zeros(shape, np.float32)
+        added = np.zeros(shape)
         for index in used:
             added += amounts[index] * changes[index]
         found.append(_mix(model, build, corners.reshape(2, 2, 3, *shape)) + added)
@@ -176,10 +178,10 @@ def _sized(
     ratio = build.head_m / (_around(vertices, model.cranium) * build.length_m)
     grow = ratio * below / (1 - ratio * high)
     scale = build.length_m / (below + grow * high)
-    share = model.weights["head"].astype(np.float32)[:, None]
-    vertices = vertices + np.float32(grow - 1) * share * (vertices - neck)
-    heads = heads + np.float32(grow - 1) * _bones_of_head(model) * (heads - neck)
-    return vertices * np.float32(scale), heads * np.float32(scale), float(scale * grow)
+    share = model.weights["head"][:, None]
+    vertices = vertices + (grow - 1) * share * (vertices - neck)
+    heads = heads + (grow - 1) * _bones_of_head(model) * (heads - neck)
+    return vertices * scale, heads * scale, float(scale * grow)
 
 
 def _joint_centres(model: BodyModel, vertices: np.ndarray, heads: np.ndarray) -> np.ndarray:

@@ -182,8 +182,10 @@ def _corners(model: anny.Anny) -> tuple[Shapes, np.ndarray]:
     # at this height, once scaled, the legs are an infant's share of the length
     fixed = {"muscle": 0.4, "height": 0.15, "proportions": 0.5, "cupsize": 0.5, "firmness": 0.5}
     kinds |= {key: torch.full((12,), value) for key, value in fixed.items()}
+    model.to(dtype=torch.float64)
     with torch.no_grad():
         out = model(phenotype_kwargs=kinds)
+    model.to(dtype=torch.float32)
     turns = out["rest_bone_poses"][:, :, :3, :3].numpy()
     return Shapes(out["rest_vertices"].numpy(), out["rest_bone_heads"].numpy()), turns
 

@@ -197,11 +197,11 @@ class Rig:
             place[:, own] = place[:, parent] + (before @ self.offsets[own][..., None])[..., 0]
             turn[:, own] = before @ turn[:, own]
         # a point x goes to turn U R^T (x - h) + place
-        matrix = np.empty((bones, 4, count, 3), np.float32)
+        matrix = np.empty((bones, 4, count, 3))
         linear = turn @ self.rest[:, :, :3]
         matrix[:, :3] = linear.transpose(1, 3, 0, 2)
         matrix[:, 3] = (place - (linear @ self.rest[:, :, 3:])[..., 0]).swapaxes(0, 1)
-        found = np.empty((len(self.limb), 3 * count), np.float32)
+        found = np.empty((len(self.limb), 3 * count))
         for rows, used, blend in self.blocks:
             found[rows] = blend @ matrix[used].reshape(-1, 3 * count)
-        return found.reshape(-1, count, 3).swapaxes(0, 1).astype(np.float64)
+        return found.reshape(-1, count, 3).swapaxes(0, 1)

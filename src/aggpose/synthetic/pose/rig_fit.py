@@ -77,7 +77,7 @@ class _Ball:
 
     @property
     def shares(self) -> np.ndarray:
-        return np.full(len(self.of), 1 / len(self.of), np.float32)
+        return np.full(len(self.of), 1 / len(self.of))
 
 
 def make_rig(body: Body, skin: int = 400) -> Rig:
@@ -121,7 +121,7 @@ def make_rig(body: Body, skin: int = 400) -> Rig:
 
 def _key_points(body: Body) -> tuple[np.ndarray, np.ndarray]:
     """Key points of infant24 at rest (24, 3) m and the bones' shares in them (24, J)."""
-    places, shares = rest_points(body), np.zeros((len(INFANT24), len(body.bones)), np.float32)
+    places, shares = rest_points(body), np.zeros((len(INFANT24), len(body.bones)))
     for name, bone in PIVOTS.items():
         shares[INFANT24.index(name), body.bones.index(bone)] = 1.0
     for name, (indices, weights) in body.surface.items():
@@ -145,6 +145,7 @@ def _limbs(bones: Sequence[str], blend: np.ndarray) -> np.ndarray:
         if not bone.startswith(trunk):
             limb = ("leg" if bone.startswith(legs) else "arm") + bone[-2:]
             total[LIMBS.index(limb)] += blend[:, i]
+    total = total.round(9)  # on the mid-line both sides move a point alike: the first is taken
     return np.where(total.max(axis=0) > 0.02, total.argmax(axis=0), -1)
 
 
@@ -158,7 +159,7 @@ def _blocks(
         rows = np.flatnonzero(limb == own)
         used = np.flatnonzero(blend[rows].sum(axis=0) > 1e-6)
         wide = blend[rows][:, used, None] * whole[rows, None]
-        found.append((rows, used, wide.reshape(len(rows), -1).astype(np.float32)))
+        found.append((rows, used, wide.reshape(len(rows), -1)))
     return tuple(found)
 
 
@@ -195,7 +196,7 @@ def _skin_places(body: Body, surface: np.ndarray, about: int) -> np.ndarray:
     sums = [np.bincount(bone[: len(usable)], surface[usable, i], bones.max() + 1) for i in range(3)]
     middle = np.stack(sums, axis=1) / np.bincount(bone)[:, None]
     off = -np.linalg.norm(surface[usable] - middle[bones[usable]], axis=1)
-    order = np.lexsort((off, inverse))
+    order = np.lexsort((off.round(9), inverse))  # mirrored ones are as far: the first is taken
     first = np.concatenate([[0], np.cumsum(counts)[:-1]])
     return usable[order[first]]
 
