@@ -18,7 +18,7 @@ _WANTED = {"fp32": "fp32", "bf16": "bf16", "fp16": "fp16", "int8": "bf16"}
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
-SIZES = (4, 2, 1)
+SIZES = (4, 1)
 """For so many crops at a time a network is compiled, each when it is first met: with every size
 known OpenVINO takes less than half the time."""
 
