@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from aggpose.decoding import STRICT, decode_maps, decoder_words, expected_similarity, reaches
+from aggpose.decoding import (
+    ELSEWHERE,
+    STRICT,
+    decode_maps,
+    decoder_words,
+    expected_similarity,
+    reaches,
+)
 from aggpose.evaluation.oks import point_similarity
 from aggpose.heatmaps import decode_heatmaps, encode_heatmaps
 from aggpose.meta import ModelMeta
@@ -94,3 +101,44 @@ def test_heat_maps_are_decoded_as_published() -> None:
         np.testing.assert_array_equal(ours, dark)
     assert decoder_words(PLAIN) == "DARK, kernel 9"
     assert decoder_words(META) == "expected similarity"
+
+
+HERE, THERE = np.array([12.0, 30.0]), np.array([30.0, 12.0])
+
+
+def doubtful(shares: list[float]) -> np.ndarray:
+    """Maps (T, 17, h, w) of following frames: a point is in THERE with such a chance, else HERE."""
+    here, there = (gaussians(np.tile(place, (1, 17, 1)))[0] for place in (HERE, THERE))
+    return np.stack([(1 - share) * here + share * there for share in shares]).astype(np.float32)
+
+
+def test_of_two_likely_places_a_point_keeps_to_its_last() -> None:
+    maps = doubtful([0.52, 0.6, 0.48, 0.65])
+    near = np.tile(HERE, (17, 1))
+    free, _ = decode_maps(maps, META)
+    kept, scores = decode_maps(maps, META, near)
+    assert np.abs(free[[0, 1, 3]] - THERE).max() < 0.5 and np.abs(free[2] - HERE).max() < 0.5
+    assert np.abs(kept - HERE).max() < 0.5
+    # scores say how likely the place is that was kept
+    assert (np.diff(scores[[3, 1, 0, 2]], axis=0) > 0).all()
+
+
+def test_a_point_jumps_where_that_is_much_likelier_and_stays_there() -> None:
+    likely = 0.02 + 1 / (1 + ELSEWHERE)
+    kept, _ = decode_maps(doubtful([0.6, likely, 0.4]), META, np.tile(HERE, (17, 1)))
+    for frame, place in enumerate((HERE, THERE, THERE)):
+        assert np.abs(kept[frame] - place).max() < 0.5, frame
+
+
+def test_what_is_near_does_not_bend_the_place() -> None:
+    """Peaks that moved a little are found where they are, to the bit; unknown places do nothing."""
+    rng = np.random.default_rng(3)
+    points = rng.uniform(12, [27, 35], (1, 17, 2))
+    maps = gaussians(points)
+    free = decode_maps(maps, META)
+    for near in (points[0] + rng.uniform(-3, 3, (17, 2)), np.full((17, 2), np.nan)):
+        kept = decode_maps(maps, META, near)
+        np.testing.assert_array_equal(kept[0], free[0])
+        np.testing.assert_array_equal(kept[1], free[1])
+    corner = np.tile([-40.0, 900.0], (17, 1))
+    np.testing.assert_array_equal(decode_maps(maps, META, corner)[0], free[0])

@@ -16,16 +16,20 @@ from aggpose.heatmaps import decode_heatmaps
 from aggpose.meta import ModelMeta
 
 
-def decode_maps(maps: np.ndarray, meta: ModelMeta) -> tuple[np.ndarray, np.ndarray]:
+def decode_maps(
+    maps: np.ndarray, meta: ModelMeta, near: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Key points from a network's maps (B, K, h, w).
 
+    near: (K, 2) heat-map px; then the maps are of following frames of a video, see
+    `expected_similarity`. Heat maps are decoded alike with and without.
     Returns coords (B, K, 2) float64, (x, y) in heat-map px, and scores (B, K), 0 to 1. Where the
     score is 0 or less the coordinates mean nothing.
     """
     if not meta.map_sigma:
         return decode_heatmaps(maps, meta.decode_kernel)
     height, width = maps.shape[2:]
-    return expected_similarity(maps, meta.map_sigma, reaches(meta, (width, height)))
+    return expected_similarity(maps, meta.map_sigma, reaches(meta, (width, height)), near)
 
 
 def decoder_words(meta: ModelMeta) -> str:
@@ -55,8 +59,16 @@ def kernels(reach: np.ndarray, cells: int) -> np.ndarray:
     return np.exp(-0.5 * (apart / reach[:, None, None]) ** 2).astype(np.float32)
 
 
+ELSEWHERE = 0.5
+"""In following frames a place far from the last one weighs so much: it must be twice as likely for
+a point to jump there. docs/experiments.md has what other values give."""
+
+NEAR = 0.1
+"""How far that is from the last place: standard deviation, as a share of the map's mean side."""
+
+
 def expected_similarity(
-    maps: np.ndarray, map_sigma: float, reach: np.ndarray
+    maps: np.ndarray, map_sigma: float, reach: np.ndarray, near: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Decode probabilities.
 
@@ -64,13 +76,16 @@ def expected_similarity(
     `reaches`. A Gaussian of `STRICT` times the reach over the maps gives the expectation at every
     cell; from the highest, a parabola through its logarithm leads between the cells, along each
     axis. There the score is the expectation with the whole reach.
+    near: (K, 2) px, where the points were a frame ago, NaN where that is not known; then the maps
+    are of the same crop of following frames, and of two places that are about as likely a point
+    keeps to the one that is near its last.
     Returns coords (B, K, 2) float64 heat-map px and scores (B, K).
     """
     batch, joints, height, width = maps.shape
     strict = STRICT * reach
     smooth = np.matmul(np.matmul(kernels(strict, height), maps), kernels(strict, width))
     flat = smooth.reshape(batch * joints, height * width)
-    peak = flat.argmax(axis=1)
+    peak = flat.argmax(axis=1) if near is None else _peaks_near(smooth, near)
     x, y = peak % width, peak // width
     coords = np.stack([x, y], axis=1).astype(np.float64)
     for axis, (at, cells, step) in enumerate(((x, width, 1), (y, height, width))):
@@ -91,3 +106,44 @@ def expected_similarity(
     rows = np.matmul(maps, across.astype(np.float32)[..., None])[..., 0]
     scores = (rows * down.astype(np.float32)).sum(axis=2) * np.float32(scale)
     return coords, scores.clip(max=1.0)
+
+
+def _peaks_near(smooth: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """(T * K,) numbers of the cells of the peaks of (T, K, h, w) maps of following frames.
+
+    near: (K, 2) px, the places before the first frame. The highest cell is sought with less weight
+    on what is far from the last place; from there the map's own peak is climbed.
+    """
+    height, width = smooth.shape[2:]
+    spread = NEAR * math.sqrt(height * width)
+    cells = np.arange(width), np.arange(height)
+    peaks = []
+    for maps in smooth:
+        across, down = (
+            np.exp(-0.5 * ((cells[axis] - near[:, axis, None]) / spread) ** 2) for axis in (0, 1)
+        )
+        weight = ELSEWHERE + (1 - ELSEWHERE) * down[:, :, None] * across[:, None, :]
+        weighted = maps * np.where(np.isfinite(weight), weight, 1.0).astype(np.float32)
+        peak = _climb(maps, weighted.reshape(len(maps), -1).argmax(axis=1))
+        near = np.stack([peak % width, peak // width], axis=1).astype(np.float64)
+        peaks.append(peak)
+    return np.concatenate(peaks)
+
+
+def _climb(maps: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """(K,) numbers of the cells in which steps to the highest of eight neighbours end.
+
+    maps: (K, h, w). start: (K,) numbers of cells.
+    """
+    width = maps.shape[2]
+    walled = np.pad(maps, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    flat = walled.reshape(len(maps), -1)
+    rows = np.arange(len(maps))[:, None]
+    # staying comes first: of equal cells the climb stays where it is, and so ends
+    steps = np.array([0] + [y * (width + 2) + x for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x])
+    at = (start // width + 1) * (width + 2) + start % width + 1
+    while True:
+        best = flat[rows, at[:, None] + steps].argmax(axis=1)
+        if not best.any():
+            return (at // (width + 2) - 1) * width + at % (width + 2) - 1
+        at = at + steps[best]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aggpose.evaluation.against_truth import against_truth
+from aggpose.evaluation.against_truth import against_truth, jitter, point_errors
 from aggpose.formats.poses_csv import PoseTable
 from aggpose.skeleton import COCO17, INFANT24, trunk_length
 
@@ -42,3 +42,38 @@ def test_what_is_missing_is_far_away() -> None:
     assert errors.frames == 5 and errors.found == pytest.approx(3 / 5)
     seen = 16  # of coco17, without the hidden wrist
     assert errors.within == pytest.approx((2 * seen + 3) / (5 * seen))
+
+
+def long_truth(frames: int) -> PoseTable:
+    own = truth()
+    return PoseTable(
+        np.arange(frames),
+        np.arange(frames) / 30,
+        own.keypoints[:1].repeat(frames, axis=0),
+        own.scores[:1].repeat(frames, axis=0),
+        INFANT24,
+    )
+
+
+def test_jitter_is_what_trembles() -> None:
+    own = long_truth(600)
+    trunk = float(trunk_length(own.keypoints[0, 0], INFANT24))
+    points = own.keypoints.copy()
+    points[..., 0] += 0.3 * trunk  # constant
+    nose, chin, navel = (INFANT24.index(n) for n in ("nose", "chin", "navel"))
+    points[:, 0, nose, 1] += np.linspace(0, trunk, 600)  # drifts
+    rng = np.random.default_rng(0)
+    points[:, 0, chin] += rng.normal(0, 0.02 * trunk, (600, 2))
+    points[5, 0, navel] = np.nan
+    each = jitter(point_errors(replace(own, keypoints=points), own))
+    # noise of one frame in 15, less its own share in the mean of the window
+    assert each[chin] == pytest.approx(0.02 * np.sqrt(1 - 1 / 15), rel=0.05)
+    assert np.isnan(each[navel])
+    others = np.delete(each, [chin, navel])
+    assert np.abs(others).max() < 1e-9
+
+
+def test_jitter_needs_its_window() -> None:
+    own = long_truth(14)
+    with pytest.raises(ValueError, match="14 frames are fewer than the window's 15"):
+        jitter(point_errors(own, own))

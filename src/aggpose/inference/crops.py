@@ -95,21 +95,24 @@ def run_flipped(runtime: Runtime, batch: np.ndarray) -> np.ndarray:
 
 
 def crop_points(
-    runtime: Runtime, cut: np.ndarray, flip_test: bool = False
+    runtime: Runtime, cut: np.ndarray, flip_test: bool = False, near: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Key points in crops, by the kind of the network.
 
-    cut: (B, h, w, 3) uint8 RGB. Returns points (B, K, 2) float64 in crop px, pixel centres at
-    integers, and scores (B, K). Points of a score of 0 or less mean nothing.
+    cut: (B, h, w, 3) uint8 RGB. near: (K, 2) crop px, for following frames, see
+    `aggpose.decoding.expected_similarity`; foreign networks do without. Returns points (B, K, 2)
+    float64 in crop px, pixel centres at integers, and scores (B, K). Points of a score of 0 or
+    less mean nothing.
     """
     if isinstance(runtime, ForeignRuntime):
         return runtime.points(cut, flip_test)
     batch = normalise(cut, runtime.meta)
     maps = run_flipped(runtime, batch) if flip_test else runtime.run(batch)
     height, width = maps.shape[-2:]
-    points, scores = decode_maps(maps, runtime.meta)
-    back = invert_affine(input_to_heatmap(runtime.meta.input_size, (width, height)))
-    return apply_affine(back, points), scores
+    into = input_to_heatmap(runtime.meta.input_size, (width, height))
+    last = None if near is None else apply_affine(into, near)
+    points, scores = decode_maps(maps, runtime.meta, last)
+    return apply_affine(invert_affine(into), points), scores
 
 
 def decoder_of(runtime: Runtime) -> str:
@@ -120,16 +123,23 @@ def decoder_of(runtime: Runtime) -> str:
 
 
 def estimate(
-    runtime: Runtime, cut: np.ndarray, crops: Sequence[Crop], flip_test: bool = False
+    runtime: Runtime,
+    cut: np.ndarray,
+    crops: Sequence[Crop],
+    flip_test: bool = False,
+    near: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Key points of crops that were cut before.
 
-    cut: (B, h, w, 3) uint8 RGB from `cut_crop`. Returns keypoints (B, K, 2) float64 in picture px
+    cut: (B, h, w, 3) uint8 RGB from `cut_crop`. near: (K, 2) picture px, where the points were a
+    frame before, NaN where not known; the crops are then one and the same, of following frames.
+    Returns keypoints (B, K, 2) float64 in picture px
     and scores (B, K) float32; NaN and 0 where the network gives no positive score.
     """
-    coords, scores = crop_points(runtime, cut, flip_test)
-    for i, crop in enumerate(crops):
-        affine = crop_affine(crop.center, crop.size, crop.rotation, runtime.meta.input_size)
+    affines = [crop_affine(c.center, c.size, c.rotation, runtime.meta.input_size) for c in crops]
+    last = None if near is None else apply_affine(affines[0], near)
+    coords, scores = crop_points(runtime, cut, flip_test, last)
+    for i, affine in enumerate(affines):
         coords[i] = apply_affine(invert_affine(affine), coords[i])
     nothing = ~(scores > 0)
     coords[nothing] = np.nan
@@ -152,3 +162,19 @@ def look(
         keypoints.append(points)
         scores.append(peaks)
     return np.concatenate(keypoints), np.concatenate(scores)
+
+
+def look_on(
+    runtime: Runtime,
+    images: Sequence[np.ndarray],
+    crop: Crop,
+    near: np.ndarray | None,
+    flip_test: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same crop of following frames, in one batch.
+
+    near: (K, 2) px, key points of the frame before, see `estimate`. Returns keypoints (n, K, 2) px
+    and scores (n, K).
+    """
+    crops = [crop] * len(images)
+    return estimate(runtime, _stack(images, crops, runtime.meta), crops, flip_test, near)

@@ -2,9 +2,9 @@
 
 With given boxes, crops of following frames share a batch. Without, the one infant is followed: each
 group of frames is cut at the box of the last pose, so that the network still works on batches;
-where the infant has left that box by the later frames of a group, those are cut again. When the
-infant is lost it is looked for in the whole frame, now and then in the turned frame, and rarely in
-parts of it.
+where the infant has left that box by the later frames of a group, those are cut again. Of two
+places that are about as likely a point keeps to the one near its last. When the infant is lost it
+is looked for in the whole frame, now and then in the turned frame, and rarely in parts of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aggpose.geometry import apply_affine, crop_affine
-from aggpose.inference.crops import crop_of_box, look
+from aggpose.inference.crops import crop_of_box, look_on
 from aggpose.inference.locate import (
     SAME_TURN_DEG,
     Look,
@@ -164,6 +164,7 @@ class Follower:
         self._runtime = runtime
         self._flip_test = flip_test
         self._box: np.ndarray | None = None
+        self._keypoints: np.ndarray | None = None
         self._rotation = 0.0
         self._misses = 0
         self._unsure = 0
@@ -187,9 +188,7 @@ class Follower:
         """Looks at the last box, up to the first frame in which the infant is not (well) in it."""
         assert self._box is not None
         crop = crop_of_box(self._box, self._runtime.meta, self._rotation)
-        keypoints, scores = look(
-            self._runtime, images, [crop] * len(images), self._flip_test, len(images)
-        )
+        keypoints, scores = look_on(self._runtime, images, crop, self._keypoints, self._flip_test)
         good: list[Look] = []
         for i in range(len(images)):
             seen = Look(keypoints[i], scores[i], crop, thresholds_of(self._runtime.meta))
@@ -210,6 +209,7 @@ class Follower:
             # half way: a crop that jumps with every key point would make them jitter
             near = self._box is not None and overlap(body, self._box) >= NEAR
             self._box = 0.5 * (self._box + body) if near and self._box is not None else body
+        self._keypoints = seen.keypoints
         turn = upright_turn(seen, self._runtime.meta)
         # as with the box: a crop that turns with every key point would make them jitter
         turns = turned_apart(turn, seen.crop.rotation) > SAME_TURN_DEG
