@@ -15,7 +15,8 @@ for _package in ("anny", "warp"):
 from aggpose.synthetic.body.body import Body, build, make_body, pose_body
 from aggpose.synthetic.body.infant import sample_infant
 from aggpose.synthetic.body.template import load_body_model
-from aggpose.synthetic.pose.contact import Problem, come_to_rest
+from aggpose.synthetic.pose.contact import come_to_rest
+from aggpose.synthetic.pose.energy import Problem
 from aggpose.synthetic.pose.families import POSTURES
 from aggpose.synthetic.pose.joints import ANGLES, as_dict, limits
 from aggpose.synthetic.pose.poses import (

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aggpose.synthetic.pose.contact import Goal
+from aggpose.synthetic.pose.energy import Goal
 
 Pair = tuple[float, float]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aggpose.synthetic.pose.contact import Goal
+from aggpose.synthetic.pose.energy import Goal
 from aggpose.synthetic.pose.family import (
     CHEEK,
     FLEXED_ARM,

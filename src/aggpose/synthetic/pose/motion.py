@@ -18,13 +18,8 @@ from aggpose.skeleton import INFANT24
 from aggpose.synthetic.body.body import Body, pose_body, rest_points
 from aggpose.synthetic.body.template import FACIAL_ACTIONS
 from aggpose.synthetic.pose.characters import Score, write_score
-from aggpose.synthetic.pose.contact import (
-    Problem,
-    come_to_rest,
-    least_faulty,
-    overlap_of,
-    tilted,
-)
+from aggpose.synthetic.pose.contact import come_to_rest, least_faulty
+from aggpose.synthetic.pose.energy import Problem, overlap_of, tilted
 from aggpose.synthetic.pose.joints import as_dict
 from aggpose.synthetic.pose.poses import GOOD_SUNK_M, draw_family, draw_problem
 from aggpose.synthetic.pose.rig import Rig, bone_rotations

@@ -13,14 +13,8 @@ import numpy as np
 
 from aggpose.errors import UserError
 from aggpose.synthetic.body.body import Body, pose_body
-from aggpose.synthetic.pose.contact import (
-    GROUND,
-    Goal,
-    Problem,
-    Rest,
-    come_to_rest,
-    least_faulty,
-)
+from aggpose.synthetic.pose.contact import Rest, come_to_rest, least_faulty
+from aggpose.synthetic.pose.energy import GROUND, Goal, Problem
 from aggpose.synthetic.pose.families import POSTURES, SHARES
 from aggpose.synthetic.pose.family import Family
 from aggpose.synthetic.pose.joints import ANGLES, ARM, BODY, LEG, as_dict, limits
