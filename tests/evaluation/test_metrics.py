@@ -236,6 +236,28 @@ def test_a_well_calibrated_score_has_no_error() -> None:
     assert calibration(match(content, results, COCO17))["error"] < 0.03
 
 
+def test_scores_that_are_similarities_say_how_far_off_a_point_is() -> None:
+    rng = np.random.default_rng(7)
+    content, results = small_world(rng, people=300)
+    sigmas = np.array(COCO17.sigmas)
+    for entry, annotation in zip(results, content["annotations"], strict=True):
+        points = np.array(annotation["keypoints"], dtype=float).reshape(17, 3)
+        points[:, 2] = rng.uniform(0.3, 1, 17)
+        # OKS's term is exp(-d^2 / (2 area (2 sigma)^2)); it is to be the score
+        width = 2 * sigmas * np.sqrt(annotation["area"])
+        points[:, 0] += width * np.sqrt(-2 * np.log(points[:, 2]))
+        entry["keypoints"] = points.ravel().tolist()
+    pairs = match(content, results, COCO17)
+    numbers = calibration(pairs)
+    assert numbers["similarity_error"] < 1e-9
+    assert numbers["error"] > 0.2  # most are right, whatever they say
+    for one in numbers["bins"]:
+        assert one["similarity"] == pytest.approx(one["mean_score"])
+        assert one["right"] == (1.0 if one["from"] >= 0.5 else 0.0)
+    far = [one["median_error_trunks"] for one in numbers["bins"]]
+    assert far == sorted(far, reverse=True) and far[-1] < far[0] / 3
+
+
 def test_oks_of_a_known_distance() -> None:
     truth = np.zeros((17, 2))
     shifted = truth + np.array([10.0, 0.0])

@@ -50,6 +50,13 @@ class Pairs:
     ignored: int
     skeleton: Skeleton
 
+    @property
+    def trunks(self) -> np.ndarray:
+        """(P,) px, lengths of the true trunks; NaN where it is not labelled or has none."""
+        known = np.where(self.labelled[..., None], self.truth, np.nan)
+        lengths = trunk_length(known, self.skeleton)
+        return np.where(lengths > 0, lengths, np.nan)
+
 
 def match(
     content: dict[str, Any], results: list[dict[str, Any]], skeleton: Skeleton, area: Area = "file"
@@ -174,11 +181,8 @@ def _inside(points: np.ndarray, box: tuple[float, float, float, float]) -> bool:
 
 def measures(pairs: Pairs) -> dict[str, Any]:
     """All numbers over the pairs; fractions are 0 to 1, None where there is nothing to measure."""
-    skeleton = pairs.skeleton
     errors = np.linalg.norm(pairs.predicted - pairs.truth, axis=-1)
-    known = np.where(pairs.labelled[..., None], pairs.truth, np.nan)
-    trunks = trunk_length(known, skeleton)
-    trunks = np.where(trunks > 0, trunks, np.nan)[:, None]
+    trunks = pairs.trunks[:, None]
     counted = pairs.labelled & np.isfinite(trunks)
     # a person who was not found has every point wrong, at no distance that could be averaged
     right = counted & (np.nan_to_num(errors / trunks, nan=np.inf) <= PCK_TRUNKS)
@@ -244,15 +248,18 @@ def inversion_rate(pairs: Pairs, trunks: np.ndarray) -> dict[str, Any]:
 
 
 def calibration(pairs: Pairs) -> dict[str, Any]:
-    """Whether a score tells how likely a point is right (one OKS term of 0.5 or more).
+    """What a score tells: how likely a point is right (one OKS term of 0.5 or more), how similar
+    (that term's mean), and how far off it is (trunk lengths, median).
 
-    ``error`` is the expected calibration error (Guo et al., ICML 2017) over ten bins of scores.
+    ``error`` is the expected calibration error (Guo et al., ICML 2017) over ten bins of scores;
+    ``similarity_error`` the same against the mean similarity, for scores that are meant to be
+    expected similarities.
     """
     sigmas = np.array(pairs.skeleton.sigmas)
     similarity = point_similarity(pairs.predicted, pairs.truth, pairs.areas, sigmas)
+    far = np.linalg.norm(pairs.predicted - pairs.truth, axis=-1) / pairs.trunks[:, None]
     use = pairs.labelled & np.isfinite(pairs.predicted).all(axis=-1)
-    scores = pairs.scores[use].clip(0, 1)
-    right = similarity[use] >= RIGHT_SIMILARITY
+    scores, similarity, far = pairs.scores[use].clip(0, 1), similarity[use], far[use]
     where = np.minimum((scores * BINS).astype(int), BINS - 1)
     bins = []
     for b in range(BINS):
@@ -264,12 +271,24 @@ def calibration(pairs: Pairs) -> dict[str, Any]:
                     "to": (b + 1) / BINS,
                     "points": int(inside.sum()),
                     "mean_score": float(scores[inside].mean()),
-                    "right": float(right[inside].mean()),
+                    "right": float((similarity[inside] >= RIGHT_SIMILARITY).mean()),
+                    "similarity": float(similarity[inside].mean()),
+                    "median_error_trunks": _median(far[inside & np.isfinite(far)]),
                 }
             )
-    total = max(1, len(scores))
-    error = sum(b["points"] * abs(b["mean_score"] - b["right"]) for b in bins) / total
-    return {"error": float(error) if bins else None, "bins": bins}
+    return {
+        "error": _calibration_error(bins, "right"),
+        "similarity_error": _calibration_error(bins, "similarity"),
+        "bins": bins,
+    }
+
+
+def _calibration_error(bins: list[dict[str, Any]], against: str) -> float | None:
+    """Mean over the points of how far a bin's mean score is from what it should tell."""
+    total = sum(b["points"] for b in bins)
+    return (
+        sum(b["points"] * abs(b["mean_score"] - b[against]) for b in bins) / total if bins else None
+    )
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> float | None:

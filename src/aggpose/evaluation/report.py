@@ -126,7 +126,9 @@ def table(report: dict[str, Any]) -> str:
         f"of {details['inversion_rate']['pairs']} pairs",
         f"missed {details['missed']} ({_percent(details['missed_rate'])}) | "
         f"redundant {details['redundant']} ({_percent(details['redundant_rate'])}) | "
-        f"calibration error of scores {_percent(details['calibration']['error'])}",
+        f"calibration error of scores {_percent(details['calibration']['error'])} "
+        f"as chances to be right, {_percent(details['calibration']['similarity_error'])} "
+        "as similarities",
         "",
         f"{'key point':<20}{'labelled':>9}{'similarity':>12}{'PCK@0.2':>9}{'error':>8}{'score':>7}",
     ]
