@@ -15,6 +15,7 @@ import numpy as np
 from aggpose.cli.manifest import describe_input, manifest
 from aggpose.cli.predict_jobs import PICTURES_MANIFEST, PICTURES_RESULTS, Job
 from aggpose.cli.progress import Steps
+from aggpose.cli.signals import uninterrupted
 from aggpose.cli.sources import Source
 from aggpose.data.pictures import read_rgb
 from aggpose.draw import draw_notice, draw_poses
@@ -107,15 +108,16 @@ def _one_picture(
     except UserError as error:
         done.failed.append(str(error))
         return
-    nobody, hidden = not len(poses), _save_picture(job, source, image, poses)
-    if results is not None:
-        selected = poses.select(job.skeleton)
-        results.write(result_entries(selected, image_id, source.path.name))
-    if not hidden:
-        done.not_hidden.append(source.path.name)
-    done.inputs.append(describe_input(source.path) | {"image_id": image_id})
-    if nobody:
-        done.nobody.append(source.path.name)
+    with uninterrupted():  # a picture is in all files and counts, or in none
+        hidden = _save_picture(job, source, image, poses)
+        if results is not None:
+            selected = poses.select(job.skeleton)
+            results.write(result_entries(selected, image_id, source.path.name))
+        if not hidden:
+            done.not_hidden.append(source.path.name)
+        done.inputs.append(describe_input(source.path) | {"image_id": image_id})
+        if not len(poses):
+            done.nobody.append(source.path.name)
 
 
 def _image_ids(job: Job, sources: list[Source]) -> list[int]:
