@@ -30,6 +30,7 @@ from aggpose.formats.poses_csv import PoseTable, read_poses_csv
 from aggpose.skeleton import INFANT21
 
 JUMP = 0.3
+"""Of the trunk, from one frame to the next."""
 
 STILL = 0.001
 """Of the trunk a frame, mean over the points: an infant that moves less is still."""

@@ -34,6 +34,7 @@ from aggpose.export.check_set import CheckSet, bundled_set
 from aggpose.export.job import counted, keep_metadata
 from aggpose.export.openvino_file import write_openvino
 from aggpose.export.precision import write_int8
+from aggpose.inference.openvino_runtime import openvino_core
 from aggpose.inference.runtime import available_threads, find_model, open_runtime
 from aggpose.meta import ModelMeta
 from aggpose.network import AggPose, build_network, count_macs, load_checkpoint
@@ -172,7 +173,7 @@ def matrix_peak(kind: torch.dtype, side: int = 2048) -> float:
     product = openvino.Model([openvino.opset13.matmul(left, weights, False, False)], [left])
     hint = {"INFERENCE_PRECISION_HINT": "bf16" if kind is torch.bfloat16 else "f32"}
     options = hint | {"INFERENCE_NUM_THREADS": available_threads()}
-    compiled = openvino.Core().compile_model(product, "CPU", options)
+    compiled = openvino_core().compile_model(product, "CPU", options)
     products.append(lambda: compiled(a.numpy()))
     return 2 * side**3 / min(seconds(run, 6) for run in products)
 

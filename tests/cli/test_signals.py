@@ -10,13 +10,6 @@ import pytest
 from aggpose.cli.signals import uninterrupted
 
 
-def press() -> None:
-    """What Python does when SIGINT comes, without a signal to the process that runs the tests."""
-    handler = signal.getsignal(signal.SIGINT)
-    if callable(handler):
-        handler(signal.SIGINT, None)
-
-
 @pytest.fixture(autouse=True)
 def handler() -> object:
     """Tests run in the background inherit a SIGINT that is ignored."""
@@ -29,20 +22,20 @@ def test_what_is_under_way_is_finished() -> None:
     steps = []
     with pytest.raises(KeyboardInterrupt):
         with uninterrupted():
-            press()
+            signal.raise_signal(signal.SIGINT)
             steps.append("finished")
         steps.append("the next")
     assert steps == ["finished"]
     with pytest.raises(KeyboardInterrupt):
-        press()
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_twice_stops_at_once() -> None:
     steps = []
     with pytest.raises(KeyboardInterrupt), uninterrupted():
-        press()
+        signal.raise_signal(signal.SIGINT)
         steps.append("asked once")
-        press()
+        signal.raise_signal(signal.SIGINT)
         steps.append("asked twice")
     assert steps == ["asked once"]
 
@@ -56,7 +49,7 @@ def test_failures_come_through_and_the_handler_comes_back() -> None:
 def test_who_ignores_or_handles_it_is_left_alone() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with uninterrupted():
-        press()
+        signal.raise_signal(signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 

@@ -17,7 +17,7 @@ from colour_net import colour_net, save_rgb
 from aggpose.cli.app import main
 from aggpose.errors import UserError
 from aggpose.inference import load
-from aggpose.inference.openvino_runtime import computed_precision, has_openvino
+from aggpose.inference.openvino_runtime import computed_precision, has_openvino, openvino_core
 from aggpose.meta import DECODED_KEY, META_KEY, PRECISION_KEY
 from aggpose.skeleton import COCO17, INFANT21
 
@@ -95,7 +95,7 @@ def openvino_file(path: Path, **about: str) -> Path:
     """`colour_net` in OpenVINO's form, with such words in it."""
     import openvino
 
-    model = openvino.Core().read_model(str(colour_net(path.with_suffix(".onnx"))))
+    model = openvino_core().read_model(str(colour_net(path.with_suffix(".onnx"))))
     for key, value in about.items():
         model.set_rt_info(value, key)
     openvino.save_model(model, str(path), compress_to_fp16=False)
@@ -109,10 +109,10 @@ def meta_text(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16", "int8"])
 def test_the_compiled_precision_is_known(tmp_path: Path, meta_text: str, precision: str) -> None:
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     about = {META_KEY: meta_text, PRECISION_KEY: precision}
     model = load(openvino_file(tmp_path / "net.xml", **about))
-    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    able = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert model.runtime.computed_in == computed_precision(precision, able)  # type: ignore[attr-defined]
     assert model.run(np.zeros((1, 3, 256, 192), np.float32)).shape == (1, 17, 64, 48)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -37,6 +38,29 @@ def test_shipped_weights_give_the_same_maps_in_every_batch_size(example: np.ndar
     for count in (0, 1, 2, 3, 4, len(example)):
         got = fast.run(example[:count])
         np.testing.assert_allclose(got, expected[:count], atol=1e-4)
+
+
+TWO_MODELS = """
+import signal
+import aggpose
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+models = [aggpose.load("aggpose-t", device="openvino") for _ in range(2)]
+while models:
+    del models[0]
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("stopped as asked")
+"""
+
+
+def test_ctrl_c_after_models_were_dropped_is_no_crash() -> None:
+    """Cores that are dropped leave a stack for signals behind that is gone."""
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_MODELS], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (0, "stopped as asked\n"), done.stderr
 
 
 def test_several_crops_go_in_pairs_that_keep_both_halves_of_the_threads_busy() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aggpose.inference.openvino_runtime import openvino_core
 from aggpose.meta import META_KEY, PRECISION_KEY, ModelMeta
 
 
@@ -16,7 +17,7 @@ def write_openvino(source: Path, target: Path, meta: ModelMeta, precision: str) 
     """
     import openvino
 
-    model = openvino.Core().read_model(str(source))
+    model = openvino_core().read_model(str(source))
     model.set_rt_info(meta.to_json(), META_KEY)
     model.set_rt_info(precision, PRECISION_KEY)
     openvino.save_model(model, str(target), compress_to_fp16=precision == "fp16")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,19 @@ def has_openvino() -> bool:
     return importlib.util.find_spec("openvino") is not None
 
 
+@cache
+def openvino_core() -> Any:
+    """OpenVINO's core, one for the process and never dropped; ImportError without OpenVINO.
+
+    Its plugin of the processor gives the thread that made it another stack for signals and, of
+    several cores, leaves one behind that is gone when they are dropped: the next Ctrl-C would be a
+    segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
+
+
 def computed_precision(precision: str, able: Sequence[str]) -> str:
     """``fp32``, ``bf16`` or ``fp16`` for a file's precision: fp32 where the processor lacks what it
     asks for, as OpenVINO would take bf16 in place of fp16, which is coarser.
@@ -50,11 +64,9 @@ class OpenVinoRuntime:
     ) -> None:
         if device == "cuda":
             raise UserError(f"{path}: OpenVINO runs on the processor; use --device cpu")
-        try:
-            import openvino
-        except ImportError:
-            raise UserError(f"{path}: this needs openvino; run: {installing('export')}") from None
-        self._core = openvino.Core()
+        if not has_openvino():
+            raise UserError(f"{path}: this needs openvino; run: {installing('export')}")
+        self._core = openvino_core()
         self._model: Any = self._read(path)
         precision = "fp32"
         if meta is None:
